@@ -1,0 +1,5 @@
+"""The `labkit` command."""
+
+from labkit.cli.commands import main
+
+__all__ = ["main"]

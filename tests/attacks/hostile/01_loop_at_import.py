@@ -1,0 +1,4 @@
+# attack: never ends being imported
+# resisted from: process
+while True:
+    pass

@@ -1,0 +1,4 @@
+# attack: prints without end
+# resisted from: process
+while True:
+    print("x" * 10**6)

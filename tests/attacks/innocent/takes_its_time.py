@@ -1,0 +1,4 @@
+# innocent: takes most of the time that it has to start, and some for each reply
+import time
+
+time.sleep(4)

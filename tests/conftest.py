@@ -1,0 +1,56 @@
+"""Fixtures that every part of the suite shares."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs deaf to Ctrl-C, and their children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+THREAD_END_S = 5.0
+MOST_WORKERS = 4
+WAITING = Path(__file__).parent / "grader" / "test_submissions.py"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` means here: two more than there are cores, for most tests mostly wait."""
+    return min((os.cpu_count() or 1) + 2, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the tests of the banks, which wait for what never comes, among those that keep the cores busy."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    waiting = [item for item in items if item.path == WAITING]
+    busy = [item for item in items if item.path != WAITING]
+    if not waiting or not busy:
+        return
+    places = [(place + 0.5) / len(busy) for place in range(len(busy))]
+    places += [(place + 0.5) / len(waiting) for place in range(len(waiting))]
+    order = sorted(zip(places, range(len(items)), strict=True))
+    together = busy + waiting
+    items[:] = [together[index] for _, index in order]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Stop the servers that a test forgot, and fail the test if a thread of the kit outlives it."""
+    yield
+    if "labkit.host" in sys.modules:
+        from labkit.host import stop_all
+
+        stop_all()
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("labkit")]
+    for thread in ours:
+        thread.join(THREAD_END_S)  # a client's thread ends once it has read that its server closed
+    left = [thread.name for thread in ours if thread.is_alive()]
+    assert not left, f"threads left behind: {left}"

@@ -1,0 +1,31 @@
+# fails: connected alone
+# says: it is empty
+# notes the arrival with the first text
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+events = []
+
+
+@app.get("/events")
+def list_events():
+    return events
+
+
+@app.websocket("/ws/{client_id}")
+async def converse(websocket: WebSocket, client_id: str):
+    await websocket.accept()
+    is_known = False
+    code = 1006
+    try:
+        while True:
+            text = await websocket.receive_text()
+            if not is_known:
+                events.append({"event": "connected", "client_id": client_id})
+                is_known = True
+            events.append({"event": "received", "client_id": client_id, "message": text})
+            await websocket.send_text(f"Server received: {text} ✨")
+    except WebSocketDisconnect as gone:
+        code = gone.code
+    finally:
+        events.append({"event": "disconnected", "client_id": client_id, "code": code})

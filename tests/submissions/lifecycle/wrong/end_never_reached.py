@@ -1,0 +1,23 @@
+# fails: disconnected
+# says: text = await websocket.receive_text()
+# the line after the loop is never reached, because receive_text() raises
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+events = []
+
+
+@app.get("/events")
+def list_events():
+    return events
+
+
+@app.websocket("/ws/{client_id}")
+async def converse(websocket: WebSocket, client_id: str):
+    await websocket.accept()
+    events.append({"event": "connected", "client_id": client_id})
+    while True:
+        text = await websocket.receive_text()
+        events.append({"event": "received", "client_id": client_id, "message": text})
+        await websocket.send_text(f"Server received: {text} ✨")
+    events.append({"event": "disconnected", "client_id": client_id, "code": 1000})

@@ -1,0 +1,28 @@
+# fails: events_is_a_list
+# says: item 1 has no field 'client_id'
+# calls the field `id`
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+events = []
+
+
+@app.get("/events")
+def list_events():
+    return events
+
+
+@app.websocket("/ws/{client_id}")
+async def converse(websocket: WebSocket, client_id: str):
+    await websocket.accept()
+    events.append({"event": "connected", "id": client_id})
+    code = 1006
+    try:
+        while True:
+            text = await websocket.receive_text()
+            events.append({"event": "received", "id": client_id, "message": text})
+            await websocket.send_text(f"Server received: {text} ✨")
+    except WebSocketDisconnect as gone:
+        code = gone.code
+    finally:
+        events.append({"event": "disconnected", "id": client_id, "code": code})
