@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +18,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+RUNTIME_DIR = "JUPYTER_RUNTIME_DIR"
 THREAD_END_S = 5.0
 MOST_WORKERS = 4
 WAITING = Path(__file__).parent / "grader" / "test_submissions.py"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Jupyter a folder whose path is short enough for a kernel's sockets; a test's own folder is not."""
+    folder = tempfile.mkdtemp(prefix="labkit-")
+    before = os.environ.get(RUNTIME_DIR)
+    os.environ[RUNTIME_DIR] = folder
+
+    def undo() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ[RUNTIME_DIR]
+        if before is not None:
+            os.environ[RUNTIME_DIR] = before
+
+    config.add_cleanup(undo)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.course.encryption import can_encrypt
 from labkit.course.locate import PACKAGE, course_root, is_course, workspace_root
+from labkit.course.transport import kernel_options
 from labkit.course.workspace import STATE_FOLDER, Report, init
 from labkit.errors import LabError
 
@@ -170,8 +170,7 @@ def _arguments(root: Path, port: int | None, browser: bool) -> list[str]:
         "LabApp.user_settings_dir": state / "lab" / "user-settings",
         "LabApp.workspaces_dir": state / "lab" / "workspaces",
     }
-    if can_encrypt():  # newer kernels warn about plain TCP, which other users of this machine could read
-        options["KernelManager.transport_encryption"] = "auto"
+    options |= {f"KernelManager.{name}": value for name, value in kernel_options().items()}
     return [f"--{name}={value}" for name, value in options.items()]
 
 

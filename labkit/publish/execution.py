@@ -12,8 +12,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from labkit.course.encryption import can_encrypt
 from labkit.course.kernels import OwnKernelOnly
+from labkit.course.transport import connection_options
 from labkit.course.workspace import init
 from labkit.errors import LabError
 
@@ -44,7 +44,9 @@ async def execute(name: str, folder: Path, *, limit_s: float) -> nbformat.Notebo
     def note(cell: nbformat.NotebookNode, cell_index: int) -> None:
         at["cell"] = cell
 
-    manager = _kernel_manager()
+    manager = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=OwnKernelOnly(), **connection_options()
+    )
     client = NotebookClient(
         notebook,
         km=manager,
@@ -62,13 +64,6 @@ async def execute(name: str, folder: Path, *, limit_s: float) -> nbformat.Notebo
         if manager.has_kernel:  # nbclient leaves one behind that it was cancelled in the middle of starting
             await manager.shutdown_kernel(now=True)
     return notebook
-
-
-def _kernel_manager() -> AsyncKernelManager:
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=OwnKernelOnly())
-    if can_encrypt():
-        manager.transport_encryption = "auto"
-    return manager
 
 
 def _environment(folder: Path) -> dict[str, str]:

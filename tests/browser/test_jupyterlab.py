@@ -58,7 +58,9 @@ def jupyterlab_on(course: Path, home: Path) -> Iterator[str]:
     """Start `labkit lab` as a user does, in a home of its own; give the address that it prints."""
     home.mkdir()
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))
+        name: value
+        for name, value in os.environ.items()
+        if name == "JUPYTER_RUNTIME_DIR" or not name.startswith(("JUPYTER", "XDG_"))
     }
     process = subprocess.Popen(
         [sys.executable, "-X", "utf8", "-m", "labkit", "lab", "--no-browser", "--port", "0"],

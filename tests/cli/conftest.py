@@ -97,8 +97,11 @@ def environment(home: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("JUPYTER", "JPY_", "XDG_", "IPYTHON", "PYTEST_"))
-        and name not in {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
+        if name == "JUPYTER_RUNTIME_DIR"
+        or (
+            not name.startswith(("JUPYTER", "JPY_", "XDG_", "IPYTHON", "PYTEST_"))
+            and name not in {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
+        )
     }
     return {**kept, "HOME": str(home), "USERPROFILE": str(home), "PYTHONIOENCODING": "utf-8"}
 

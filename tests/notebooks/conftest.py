@@ -10,8 +10,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
+from labkit.course.transport import connection_options
 from labkit.course.workspace import init
 
 CELL_TIMEOUT_S = 60
@@ -85,11 +87,11 @@ def run_notebook(workspace: Path) -> Callable[..., dict[str, str]]:
         client = NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT_S,
-            kernel_name="python3",
+            km=AsyncKernelManager(kernel_name="python3", **connection_options()),
             allow_errors=True,
             resources={"metadata": {"path": str(path.parent)}},
         )
-        client.execute()
+        client.execute(cleanup_kc=True)
         errors = [(cell.id, text_of(cell)) for cell in notebook.cells if _has_error(cell)]
         assert errors == [], f"{name}: cells with errors"
         told = {cell.id: text_of(cell) for cell in notebook.cells if cell.cell_type == "code"}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client.manager import KernelManager, start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from labkit.course import course_root
 from labkit.course.kernels import OwnKernelOnly
+from labkit.course.transport import connection_options
 
 pytestmark = pytest.mark.slow
 
@@ -21,28 +23,37 @@ NOTEBOOKS = course_root() / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-@pytest.fixture
-def course_kernel(workspace: Path) -> Iterator[Any]:
-    """Start a kernel as `labkit lab` does; give its client."""
-    manager = KernelManager(kernel_name="python3", kernel_spec_manager=OwnKernelOnly())
+@contextmanager
+def started(manager: KernelManager, workspace: Path) -> Iterator[Any]:
+    """Start a manager's kernel in the workspace, give its client, and leave nothing of it."""
     manager.start_kernel(cwd=str(workspace / "notebooks"))
     client = manager.client()
     client.start_channels()
-    client.wait_for_ready(timeout=DEADLINE_S)
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    manager.context.destroy()
+    try:
+        client.wait_for_ready(timeout=DEADLINE_S)
+        yield client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.context.destroy()
+
+
+@pytest.fixture
+def course_kernel(workspace: Path) -> Iterator[Any]:
+    """Start a kernel as `labkit lab` does; give its client."""
+    manager = KernelManager(
+        kernel_name="python3", kernel_spec_manager=OwnKernelOnly(), **connection_options()
+    )
+    with started(manager, workspace) as client:
+        yield client
 
 
 @pytest.fixture
 def kernel(workspace: Path) -> Iterator[Any]:
-    """Start a kernel in the workspace; give its manager and client."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(workspace / "notebooks"))
-    yield manager, client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    manager.context.destroy()
+    """Start a kernel as any Jupyter does; give its manager and client."""
+    manager = KernelManager(kernel_name="python3", **connection_options())
+    with started(manager, workspace) as client:
+        yield manager, client
 
 
 def run(client: Any, source: str) -> list[Any]:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from labkit.course import course_root
+from labkit.course.transport import connection_options
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -75,7 +77,7 @@ def test_two_notebooks_side_by_side_and_a_kernel_restarted_in_the_middle(workspa
         return NotebookClient(
             nbformat.read(path, as_version=4),
             timeout=60,
-            kernel_name="python3",
+            km=AsyncKernelManager(kernel_name="python3", **connection_options()),
             resources={"metadata": {"path": str(path.parent)}},
         )
 
@@ -86,7 +88,7 @@ def test_two_notebooks_side_by_side_and_a_kernel_restarted_in_the_middle(workspa
     async def learn() -> None:
         one, other = client_for("01_echo"), client_for("02_lifecycle")
         everything, half = range(len(one.nb.cells)), len(one.nb.cells) // 2
-        async with one.async_setup_kernel(), other.async_setup_kernel():
+        async with one.async_setup_kernel(cleanup_kc=True), other.async_setup_kernel(cleanup_kc=True):
             await run(one, everything[:half])
             await run(other, range(len(other.nb.cells)))
             await run(one, everything[half:])
