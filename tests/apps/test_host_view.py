@@ -103,7 +103,7 @@ def test_without_the_token_nothing_is_told_and_nothing_is_done(lab, app, first):
 def test_who_says_nothing_is_not_let_in_for_ever(app, monkeypatch):
     monkeypatch.setattr("labkit.apps.host_view.AUTH_TIMEOUT_S", 0.1)
     with serve(app) as lab:
-        assert connect(lab, "/host/ws").wait_closed(timeout_s=2).code == 1008
+        assert connect(lab, "/host/ws").wait_closed(timeout_s=10).code == 1008
 
 
 def test_the_token_is_in_no_log_and_in_no_other_answer(lab, app):

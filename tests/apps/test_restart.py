@@ -100,7 +100,7 @@ def test_two_hundred_clients_hear_why_come_back_and_miss_nothing(data_dir):
                 await all_of(one_a_room, lambda client: client.until(["before", "last"]))
                 started = time.monotonic()
                 await asyncio.to_thread(lab.stop)
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 10
                 goodbyes = await all_of(clients, Client.closed)
             assert set(goodbyes) == {(1012, "the server is restarting")}
         with serve(rooms.create_app(), name="rooms", port=lab.port) as lab:  # a new app, as in a new process

@@ -57,12 +57,12 @@ def test_the_chat_goes_on_while_work_is_awaited_and_the_work_is_answered(
 
 
 def test_five_at_once_take_as_long_as_one(start: Start, open_page: OpenPage) -> None:
-    lab = start(pitfalls.create_app(work_s=1))
+    lab = start(pitfalls.create_app(work_s=3))
     page = ready(open_page(lab.url + "/"))
     started = time.monotonic()
     page.get_by_role("button", name="Five at once").click()
     expect(page.locator('.job[data-tone="good"]')).to_have_count(5)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 14
 
 
 def test_the_meter_shows_how_long_a_request_takes_and_shades_the_work(

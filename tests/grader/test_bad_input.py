@@ -256,7 +256,7 @@ def test_an_app_that_fails_as_it_starts_up(tmp_path):
 def test_an_import_that_never_ends(tmp_path):
     started = time.monotonic()
     record = record_of(tmp_path, "while True:\n    pass\n", limits=Limits(start_s=3))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     require_unusable(
         record,
         "timeout",
