@@ -157,6 +157,15 @@ class PunctualTransport:
         self._abort.cancel()
 
 
+class _Room:
+    """Whether a transport has room left for what is written now."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = True
+
+
 class PunctualWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, with an end to every wait and a bound on what a stalled peer costs."""
 
@@ -172,12 +181,13 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
         self.close_timeout = timings.close_s
         self.failed = False
         self.ready_frames = frames if frames is not None else ReadyFrames()
+        self._room = _Room()
 
     async def run_asgi(self) -> None:
         """Run the app, and offer it `send_now`: see `labkit.host.ready_frames`."""
         extensions: dict[str, Any] = self.scope["extensions"]
         if not self.conn.extensions:  # with permessage-deflate, `send` compresses
-            extensions[SEND_NOW] = self.send_now
+            extensions[SEND_NOW] = self._make_send_now()
         self.app = functools.partial(self._run_app, self.app)
         try:
             await super().run_asgi()
@@ -190,18 +200,34 @@ class PunctualWebSocket(WebSocketsSansIOProtocol):
             self.handshake_complete = True  # an answer such as 403 is complete; uvicorn would log an error
         return result
 
-    def send_now(self, data: str | bytes) -> bool:
-        """Write a message as a ready frame, if that need not wait.
+    def _make_send_now(self) -> Callable[[str | bytes], bool]:
+        """Return what writes a message as a ready frame, if that need not wait.
 
-        Raises:
-            ClientDisconnected: the connection is lost. asyncio would take the bytes, and grumble in the log.
+        It runs once for each message and client: what it needs is at hand, and each call that it makes shows in
+        the figures of `tests/bench/hub_fanout.py`.
         """
-        if self.disconnected or self.transport.is_closing():
-            raise ClientDisconnected
-        if self.conn.state is not OPEN or not self.writable.is_set():
+        conn, write, is_closing, room = self.conn, self.transport.write, self.transport.is_closing, self._room
+        find, make = self.ready_frames.find, self.ready_frames.make
+
+        def send_now(data: str | bytes) -> bool:
+            if room.left and conn.state is OPEN and not is_closing():
+                write(find(data) or make(data))
+                return True
+            if self.disconnected or is_closing():
+                raise ClientDisconnected  # asyncio would take the bytes, and grumble in the log
             return False
-        self.transport.write(self.ready_frames.frame(data))
-        return True
+
+        return send_now
+
+    def pause_writing(self) -> None:
+        """More than the high-water mark waits to be written."""
+        super().pause_writing()
+        self._room.left = False
+
+    def resume_writing(self) -> None:
+        """The peer has read nearly all of it."""
+        super().resume_writing()
+        self._room.left = True
 
     def connection_made(self, transport: Any) -> None:
         """Take over a connection, mostly from `PunctualHTTP`."""

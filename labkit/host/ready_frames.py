@@ -14,6 +14,8 @@ because the peer is behind or closing, which `send` then deals with. For a conne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from websockets.frames import Frame, Opcode
 
 SEND_NOW = "labkit.send_now"
@@ -23,20 +25,21 @@ FRAMES_MAX_BYTES = 262_144
 
 
 class ReadyFrames:
-    """The frames of the messages that are being fanned out: the last few, for one server's event loop."""
+    """The frames of the messages that are being fanned out: the last few, for one server's event loop.
 
-    __slots__ = ("_bytes", "_frames")
+    Attributes:
+        find: returns a message's frame if it is one of these, else None.
+    """
+
+    __slots__ = ("_bytes", "_frames", "find")
 
     def __init__(self) -> None:
         self._frames: dict[str | bytes, bytes] = {}
         self._bytes = 0
+        self.find: Callable[[str | bytes], bytes | None] = self._frames.get
 
-    def frame(self, data: str | bytes) -> bytes:
-        """Return an unmasked, uncompressed frame with this message (RFC 6455 section 5.2)."""
-        frame = self._frames.get(data)
-        return self._make(data) if frame is None else frame
-
-    def _make(self, data: str | bytes) -> bytes:
+    def make(self, data: str | bytes) -> bytes:
+        """Make and keep an unmasked, uncompressed frame with a message (RFC 6455 section 5.2)."""
         opcode, payload = (
             (Opcode.TEXT, data.encode()) if isinstance(data, str) else (Opcode.BINARY, bytes(data))
         )

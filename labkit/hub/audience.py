@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from labkit.hub.broker import Envelope
@@ -12,13 +13,22 @@ from labkit.hub.turn import Run, Turn
 
 
 class Receiver(Protocol):
-    """What takes an audience's parcels for one connection: its writer, or what holds them while it joins."""
+    """What takes an audience's parcels for one connection: its writer, or what holds them while it joins.
+
+    Attributes:
+        clear: writes a message at once, or returns False; None while anything has to be written before it.
+    """
+
+    clear: Callable[[str | bytes], bool] | None
 
     def offer(self, parcel: Parcel) -> None:
         """Queue a parcel."""
 
     def offer_run(self, run: Run) -> int:
         """Write several parcels if nothing is in the way, else queue them. Return the number of frames written."""
+
+    def lost(self, error: Exception, ignored: int = 0) -> None:
+        """Take note that `clear` failed, and that so many messages are not written."""
 
 
 class Audience:

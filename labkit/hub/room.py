@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from labkit.hub.audience import Audience
@@ -67,12 +68,13 @@ class Joined:
 class Intake:
     """Holds back what a room says while a connection joins it, within the outbox's bounds."""
 
-    __slots__ = ("_bytes", "_limits", "_writer", "held")
+    __slots__ = ("_bytes", "_limits", "_writer", "clear", "held")
 
     def __init__(self, writer: Writer, limits: Limits) -> None:
         self._writer = writer
         self._limits = limits
         self._bytes = 0
+        self.clear: Callable[[str | bytes], bool] | None = None  # what is held comes first
         self.held: list[Parcel] = []
 
     def offer(self, parcel: Parcel) -> None:
@@ -88,6 +90,10 @@ class Intake:
         for parcel in run.parcels:
             self.offer(parcel)
         return 0
+
+    def lost(self, error: Exception, ignored: int = 0) -> None:
+        """Pass on that the transport failed; nothing is written by way of here."""
+        self._writer.lost(error, ignored)
 
 
 def check_name(name: str, limits: Limits) -> None:

@@ -27,7 +27,10 @@ class Writer:
     It has a task only while it waits for the peer or closes; at other times it writes at the end of
     the loop's turn, without one.
 
-    `closing` is None while it is open, then the code and the reason; nothing is queued from then on.
+    Attributes:
+        closing: None while it is open, then the code and the reason; nothing is queued from then on.
+        clear: the transport's `send_now` while nothing is in its way, neither a queue nor a write nor the end.
+            Nearly always that is so, and a client that is not queued for costs half as much.
     """
 
     __slots__ = (
@@ -41,6 +44,7 @@ class Writer:
         "_task",
         "_transport",
         "_turn",
+        "clear",
         "closing",
         "on_closing",
         "outbox",
@@ -69,6 +73,7 @@ class Writer:
         self.outbox = Outbox(limits)
         self.on_closing: Callable[[], None] = lambda: None
         self.closing: tuple[int, str] | None = None
+        self.clear = self._send_now
 
     def offer(self, parcel: Parcel) -> None:
         """Queue a parcel in a fan-out, which counts it and wakes the turn. Changes no registry."""
@@ -77,6 +82,7 @@ class Writer:
             return
         put = self.outbox.put(parcel)
         if put is WAITS:
+            self.clear = None
             if not self._queued:
                 self._queued = True
                 self._ready(self)
@@ -91,23 +97,26 @@ class Writer:
             self.offer(parcel)
 
     def offer_run(self, run: Run) -> int:
-        """Write parcels at the end of a turn, past the outbox if nothing waits. Return the frames written.
-
-        Nearly always nothing waits, and a client that is not queued for costs half as much.
-        """
+        """Write parcels at the end of a turn, past the outbox if that is clear. Return the frames written."""
         written = 0
-        if not (self.outbox.queue or self.closing or self._task or self._send_now is None):
+        if self.clear is not None:
             try:
-                written, frames = run.write(self._send_now, joined=self._joiner is not None)
+                written, frames = run.write(self.clear, joined=self._joiner is not None)
             except Exception as error:  # noqa: BLE001  # as in write()
-                self._counters.ignored += len(run.parcels)
-                self._lost(error)
+                self.lost(error, len(run.parcels))
                 return 0
             if written == len(run.parcels):
                 return frames
         for parcel in run.parcels[written:]:
             self.offer(parcel)
         return written
+
+    def lost(self, error: Exception, ignored: int = 0) -> None:
+        """Close a connection whose transport failed, and that was to write so many more messages."""
+        logger.debug("a peer is lost: %r", error)
+        self._counters.ignored += ignored
+        self._counters.transport_errors += 1
+        self.close(close_codes.INTERNAL_ERROR, "the connection failed", flush=False)
 
     def send(self, parcel: Parcel) -> None:
         """Queue a parcel for this client alone."""
@@ -144,14 +153,17 @@ class Writer:
                     continue
                 if (suspended := start(self._transport.send(data))) is not None:
                     outbox.stalled = True
+                    self.clear = None
                     self._counters.blocked += 1
                     self._task = self._spawn(self._wait(suspended))
                     return frames
         except Exception as error:  # noqa: BLE001  # a transport may raise anything; the peer is lost
-            self._lost(error)
+            self.lost(error)
             return frames
         if outbox.queue:
             self._wake()
+        else:
+            self.clear = self._send_now
         return frames
 
     def close(self, code: int, reason: str, *, flush: bool = True) -> None:
@@ -189,20 +201,20 @@ class Writer:
         if self.closing is not None:
             return False
         self.closing = (code, reason)
+        self.clear = None
         self._counters.closed[code] += 1
         self._turn.later(self.on_closing)
         return True
-
-    def _lost(self, error: Exception) -> None:
-        logger.debug("a peer is lost: %r", error)
-        self._counters.transport_errors += 1
-        self.close(close_codes.INTERNAL_ERROR, "the connection failed", flush=False)
 
     def _discard(self) -> None:
         self._counters.discarded += self.outbox.clear()
 
     def _wake(self) -> None:
-        if not self._queued and self.outbox:
+        """See to it that what waits is written; without any, the way is clear."""
+        if not self.outbox:
+            self.clear = self._send_now
+        elif not self._queued:
+            self.clear = None
             self._queued = True
             self._ready(self)
             self._turn.wake()
@@ -220,7 +232,7 @@ class Writer:
                 self._counters.write_timeouts += 1
                 self.close(close_codes.SLOW, "a write took too long: come back and resume", flush=False)
             else:
-                self._lost(error)
+                self.lost(error)
         else:
             # While closing, `_task` is the closing task, which waits for this one.
             if self.closing is None:

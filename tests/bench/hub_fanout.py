@@ -46,6 +46,8 @@ from labkit.host.identity import IdentifiedApp, Identity
 from labkit.host.protocol import protocol_options
 from labkit.hub import Hub
 
+CORES = sorted(os.sched_getaffinity(0))
+
 SIZE = 120
 BATCH = 16
 BURST = 32
@@ -294,7 +296,7 @@ async def pace(run: Run, count: int) -> None:
 
 
 def server_process(variant: str, sock: socket.socket, pipe: Pipe) -> None:
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {CORES[0]})
     with suppress(asyncio.CancelledError, TimeoutError, KeyboardInterrupt):
         if variant == BROADCAST:
             asyncio.run(serve_websockets(sock, pipe))
@@ -319,8 +321,8 @@ class Server:
         self.process.start()
         listener.close()
         theirs.close()
-        assert self.pipe.poll(20)
-        assert self.pipe.recv() == "ready"
+        assert self.pipe.poll(20), f"{variant} does not start"
+        self.pipe.recv()
 
     async def ask(self, *command: Any, timeout_s: float = 60.0) -> Any:
         self.pipe.send(command)
@@ -593,12 +595,9 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["throughput", "stall", "idle"])
     options = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
-    print(f"Python {platform.python_version()}, uvicorn {uvicorn.__version__}, {len(cores)} cores")
+    print(f"Python {platform.python_version()}, uvicorn {uvicorn.__version__}, {len(CORES)} cores")
     missing = note_missing()
-    if len(cores) > 1:
-        # The server takes the first core for itself, so a forked one has to be allowed there.
-        os.sched_setaffinity(0, set(cores))
+    os.sched_setaffinity(0, set(CORES[1:] or CORES))  # the first is the server's alone
     for name, table in (("throughput", None), ("stall", stall), ("idle", idle)):
         if options.only not in (None, name):
             continue
