@@ -153,7 +153,6 @@ class Writer:
                     continue
                 if (suspended := start(self._transport.send(data))) is not None:
                     outbox.stalled = True
-                    self.clear = None
                     self._counters.blocked += 1
                     self._task = self._spawn(self._wait(suspended))
                     return frames

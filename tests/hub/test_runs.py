@@ -83,6 +83,50 @@ def test_what_is_said_to_one_keeps_its_place_among_what_is_said_to_all(run, ente
     run(story())
 
 
+def test_a_welcome_keeps_its_place_before_what_is_said_to_all(run, enter, settle):
+    async def story():
+        hub = Hub()
+        ada = await enter(hub, "ada")
+        ada.connection.writer.send_free('{"n": "welcome"}')
+        hub.publish("room", {"n": 1})
+        await settle()
+        assert ada.numbers == ["welcome", 1]
+        await hub.close()
+
+    run(story())
+
+
+def test_the_way_is_clear_exactly_while_nothing_is_in_it(run, enter, settle):
+    """A client whose way stayed blocked would get everything all the same, only by the slow way."""
+
+    async def story():
+        hub = Hub()
+        ada = await enter(hub, "ada")
+        writer = ada.connection.writer
+        assert writer.clear
+        ada.connection.send({"n": 0})
+        assert writer.clear is None
+        await settle()
+        assert writer.clear
+        ada.transport.blocked = True
+        ada.transport.reading.clear()
+        ada.connection.send({"n": 1})
+        await settle()
+        assert writer.outbox.stalled
+        assert writer.clear is None
+        ada.transport.blocked = False
+        ada.transport.reading.set()
+        await settle()
+        assert writer.clear
+        ada.connection.close()
+        assert writer.clear is None
+        await settle()
+        assert ada.numbers == [0, 1]
+        await hub.close()
+
+    run(story())
+
+
 def test_who_comes_hears_what_follows_and_who_goes_heard_what_was_before(run, enter, settle):
     async def story():
         hub = Hub()
