@@ -24,7 +24,7 @@ from labkit.course import course_root
 from labkit.course.workspace import init
 from labkit.wire import diff
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 START_TIMEOUT_S = 100
 RUN_TIMEOUT_MS = 45_000

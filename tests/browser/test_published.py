@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from labkit import connect, serve
 from labkit.publish.style import STYLE
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def test_the_matrix_counts_who_is_caught_by_one_check_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["chat/right/raw_asgi", "rooms/wrong/no_goodbye"])
 def test_plain_pytest_agrees_with_the_judge(name):
     exercise, _, _ = name.partition("/")

@@ -247,7 +247,6 @@ def test_nested_lets_a_script_run_in_a_cell(kernel):
     assert outputs[-1]["text"] == "ran\n"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", NAMES)
 def test_each_cell_of_a_notebook_says_what_to_run_first(name, course_kernel):
     """From the last cell to the first in a fresh kernel: nothing that a cell needs is there, not even labkit."""

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from labkit.course import course_root
 from labkit.course.transport import connection_options
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOTEBOOKS = course_root() / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
