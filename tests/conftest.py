@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis
@@ -64,6 +67,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = sorted(zip(places, range(len(items)), strict=True))
     together = busy + waiting
     items[:] = [together[index] for _, index in order]
+
+
+@pytest.fixture
+def lasting_port() -> int:
+    """A port that nobody takes between two starts of a server: systems give out none so low by themselves."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @pytest.fixture(autouse=True)

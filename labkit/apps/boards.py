@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,6 +66,7 @@ class Boards:
         self._opening = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
+        self._ending = asyncio.Event()
         self.shelf: Shelf = MemoryShelf()
 
     async def __aenter__(self) -> Self:
@@ -82,8 +84,9 @@ class Boards:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
+            # Not cancelled: a thread that is writing would go on, and take a new journal for the old one.
+            self._ending.set()
+            await self._writer
         for live, kept in self._boards.values():
             live.close()
             kept.retry_at = 0.0
@@ -187,8 +190,10 @@ class Boards:
             raise Refused("full", f"There are {BOARDS_MAX} boards already.", hint="use one of them.")
 
     async def _keep_writing(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_EVERY_S)
+        while not self._ending.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_EVERY_S):
+                    await self._ending.wait()
             for live, kept in list(self._boards.values()):
                 try:
                     await self._write(live, kept)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -197,6 +197,29 @@ def test_a_large_journal_becomes_a_snapshot(tmp_path, artist, monkeypatch):
         assert artist(lab).board.ids == [str(number) for number in range(40)]
 
 
+@pytest.mark.parametrize("journal_bytes", [1, boards.JOURNAL_MIN_BYTES], ids=["replace", "append"])
+def test_a_stop_while_something_is_to_be_written_loses_nothing(tmp_path, artist, monkeypatch, journal_bytes):
+    """A thread that is about to write must get to it: what it is to write is nowhere else by then."""
+    to_thread = asyncio.to_thread
+    about_to_write = threading.Event()
+
+    async def to_thread_later(function, *args):
+        if function.__name__ in ("append", "replace") and "late" in "".join(args[0]):
+            about_to_write.set()
+            await asyncio.sleep(0.3)
+        return await to_thread(function, *args)
+
+    monkeypatch.setattr(boards, "JOURNAL_MIN_BYTES", journal_bytes)
+    monkeypatch.setattr(asyncio, "to_thread", to_thread_later)
+    with server(tmp_path) as lab:
+        ada = artist(lab)
+        ada.draw("late")
+        assert about_to_write.wait(10)
+        lab.stop()
+    with server(tmp_path) as lab:
+        assert artist(lab).board.ids == ["late"]
+
+
 def test_a_board_is_given_as_svg_and_json_and_asking_makes_none(tmp_path, artist):
     with server(tmp_path) as lab:
         ada = artist(lab, board="a&b")
@@ -235,10 +258,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
 class Killable:
     """The drawing app in a process of its own, on a port that stays the same."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self._folder = folder
         self.start()
 
@@ -265,8 +286,8 @@ class Killable:
 
 
 @pytest.mark.slow
-def test_a_server_killed_while_twenty_draw_loses_at_most_the_last_second(tmp_path):
-    served = Killable(tmp_path)
+def test_a_server_killed_while_twenty_draw_loses_at_most_the_last_second(tmp_path, lasting_port):
+    served = Killable(tmp_path, lasting_port)
     url = f"ws://127.0.0.1:{served.port}/ws/draw"
     boards_seen = [Replica() for _ in range(ARTISTS)]
     confirmed: list[dict[str, float]] = [{} for _ in range(ARTISTS)]

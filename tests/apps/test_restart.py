@@ -86,9 +86,9 @@ async def all_of(clients: list[Client], do: Callable[[Client], Awaitable[Any]]) 
 
 
 @pytest.mark.slow
-def test_two_hundred_clients_hear_why_come_back_and_miss_nothing(data_dir):
+def test_two_hundred_clients_hear_why_come_back_and_miss_nothing(data_dir, lasting_port):
     async def main() -> None:
-        with serve(rooms.create_app(), name="rooms") as lab:
+        with serve(rooms.create_app(), name="rooms", port=lasting_port) as lab:
             clients = [Client(lab, number) for number in range(CLIENTS)]
             one_a_room, their_neighbours = clients[:ROOMS], clients[ROOMS : 2 * ROOMS]
             async with AsyncExitStack() as stack:
@@ -103,7 +103,9 @@ def test_two_hundred_clients_hear_why_come_back_and_miss_nothing(data_dir):
                 assert time.monotonic() - started < 10
                 goodbyes = await all_of(clients, Client.closed)
             assert set(goodbyes) == {(1012, "the server is restarting")}
-        with serve(rooms.create_app(), name="rooms", port=lab.port) as lab:  # a new app, as in a new process
+        with serve(
+            rooms.create_app(), name="rooms", port=lasting_port
+        ) as lab:  # a new app, as in a new process
             async with AsyncExitStack() as stack:
                 await all_of(clients, lambda client: client.open(stack))
                 assert {client.recovered for client in clients} == {True}
@@ -122,7 +124,7 @@ def test_who_comes_back_after_a_restart_was_never_away_and_who_does_not_has_left
         while ada.receive_json().get("user") != "ben":
             pass
         ben.receive()
-    with serve(chat.create_app(limits), name="chat", port=lab.port) as lab:
+    with serve(chat.create_app(limits), name="chat") as lab:
         back = connect_now(lab, f"/ws/ada?since=2&epoch={epoch}")
         welcome = back.receive_json()
         assert (welcome["recovered"], welcome["users"]) == (True, ["ada", "ben"])
@@ -136,7 +138,7 @@ def test_rooms_resume_over_a_restart_too(data_dir):
         ada.send("said before")
         while ada.receive_json().get("message") != "said before":
             pass
-    with serve(rooms.create_app(), name="rooms", port=lab.port) as lab:
+    with serve(rooms.create_app(), name="rooms") as lab:
         back = connect_now(lab, f"/ws/rooms/red?name=ada&since=1&epoch={epoch}")
         assert back.receive_json()["recovered"] is True
         assert back.receive_json()["message"] == "said before"
@@ -146,7 +148,7 @@ def test_without_a_folder_a_new_server_tells_that_it_can_not_resume(monkeypatch)
     monkeypatch.delenv("DATA_DIR", raising=False)
     with serve(chat.create_app(), name="chat") as lab:
         epoch = connect_now(lab, "/ws/ada?resume=1").receive_json()["epoch"]
-    with serve(chat.create_app(), name="chat", port=lab.port) as lab:
+    with serve(chat.create_app(), name="chat") as lab:
         assert connect_now(lab, f"/ws/ada?since=1&epoch={epoch}").receive_json()["recovered"] is False
 
 

@@ -236,15 +236,14 @@ def test_hostile_text_is_shown_as_text(lab: Lab, open_page: OpenPage) -> None:
 
 
 def test_when_the_server_restarts_with_the_same_key_the_token_still_opens(
-    start: Start, open_page: OpenPage, watch: Any
+    start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
     watch.allow(r"ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")
-    lab = start(auth.create_app(secret_key=KEY), name="auth")
+    lab = start(auth.create_app(secret_key=KEY), name="auth", port=lasting_port)
     page = entered(open_page(lab.url + "/"))
-    port = lab.port
     lab.stop()
     expect(page.locator("#chip")).to_contain_text("Reconnecting")
-    start(auth.create_app(secret_key=KEY), name="auth", port=port)
+    start(auth.create_app(secret_key=KEY), name="auth", port=lasting_port)
     expect(page.locator("#chip")).to_contain_text(re.compile(r"Connected\s*back after \d+\.\d s"))
     expect(page.locator("#said .received")).to_have_count(2)  # welcomed again
 

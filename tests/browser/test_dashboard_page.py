@@ -135,17 +135,16 @@ def test_two_viewers_are_counted_and_served_by_one_producer(lab: Lab, open_page:
 
 
 def test_when_the_server_comes_back_so_do_the_figures_and_the_page_says_after_how_long(
-    start: Start, open_page: OpenPage, watch: Any
+    start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
     watch.allow(SERVER_IS_GONE)
-    lab = start(dashboard.create_app(interval_s=INTERVAL_S), name="dashboard")
+    lab = start(dashboard.create_app(interval_s=INTERVAL_S), name="dashboard", port=lasting_port)
     page = with_figures(open_page(lab.url + "/"))
     expect(page.locator("#chip")).to_contain_text("Connected")
-    port = lab.port
     lab.stop()
     expect(page.locator("#chip")).to_contain_text("Reconnecting")
     expect(page.locator("#tiles")).to_have_class(re.compile("stale"))
-    start(dashboard.create_app(interval_s=INTERVAL_S), name="dashboard", port=port)
+    start(dashboard.create_app(interval_s=INTERVAL_S), name="dashboard", port=lasting_port)
     expect(page.locator("#chip")).to_contain_text(re.compile(r"Connected\s*back after \d+\.\d s"))
     expect(page.locator("#tiles")).not_to_have_class(re.compile("stale"))
     before = received(page)

@@ -10,7 +10,6 @@ import math
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -692,10 +691,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
 class Served:
     """`labkit demo drawing` in a process of its own, which can be killed."""
 
-    def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {**os.environ, "DATA_DIR": str(data_dir)}
         self._process: subprocess.Popen[bytes] | None = None
@@ -731,8 +728,8 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path)
+def served(tmp_path: Path, lasting_port: int) -> Iterator[Served]:
+    served = Served(tmp_path, lasting_port)
     served.start()
     yield served
     served.kill()

@@ -137,10 +137,10 @@ def test_a_page_works_under_a_path_prefix(
 
 
 def test_when_the_server_comes_back_so_does_the_page_and_it_says_so(
-    start: Start, open_page: OpenPage, watch: Any
+    start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
     watch.allow(SERVER_IS_GONE)
-    lab = start(echo.create_app())
+    lab = start(echo.create_app(), port=lasting_port)
     page = connected(open_page(lab.url + "/"))
     lab.stop()
     expect(chip(page)).to_contain_text(re.compile(r"Reconnecting.*\(try \d+\)…"))
@@ -155,7 +155,7 @@ def test_when_the_server_comes_back_so_does_the_page_and_it_says_so(
     say(page, "typed meanwhile")
     expect(page.get_by_label("Message")).to_have_value("typed meanwhile")
 
-    start(echo.create_app(), port=lab.port)
+    start(echo.create_app(), port=lasting_port)
     expect(chip(page)).to_contain_text(re.compile(r"Connected.*back after \d+\.\d s"))
     expect(page.get_by_text("The server doesn't answer")).to_be_hidden()
     page.get_by_role("button", name="Send").click()
@@ -550,10 +550,10 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(
 
 
 def test_a_lost_connection_stays_lost_and_the_server_started_again_shows_a_fresh_list(
-    start: Start, open_page: OpenPage, watch: Any
+    start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
     watch.allow(SERVER_IS_GONE)
-    lab = start(lifecycle.create_app())
+    lab = start(lifecycle.create_app(), port=lasting_port)
     page = open_page(lab.url + "/")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.locator(".event-name")).to_have_text(["connected"])
@@ -566,7 +566,7 @@ def test_a_lost_connection_stays_lost_and_the_server_started_again_shows_a_fresh
         "It was never open: no server is there, or it refused."
     )
     expect(page.get_by_text("The server doesn't answer: neither")).to_be_visible()
-    start(lifecycle.create_app(), port=lab.port)
+    start(lifecycle.create_app(), port=lasting_port)
     expect(page.locator("#summary")).to_have_text("0 events · 0 open")
     expect(page.locator(".event")).to_have_count(0)
 

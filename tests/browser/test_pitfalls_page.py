@@ -129,19 +129,18 @@ def test_everybody_has_a_name_of_their_own_which_a_reload_keeps(start: Start, op
 
 
 def test_when_the_server_comes_back_so_do_both_lines_and_unanswered_work_is_told(
-    start: Start, open_page: OpenPage, watch: Any
+    start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
     watch.allow(r"ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")
-    lab = start(pitfalls.create_app(work_s=600), name="pitfalls")
+    lab = start(pitfalls.create_app(work_s=600), name="pitfalls", port=lasting_port)
     page = ready(open_page(lab.url + "/"))
     page.get_by_role("button", name="Work", exact=True).click()
     expect(page.locator(".job")).to_contain_text("waiting…")
-    port = lab.port
     lab.stop()
     expect(page.locator("#chip")).to_contain_text("Reconnecting")
     expect(page.locator(".job")).to_have_text("no answer: the connection ended first")
     expect(page.get_by_role("button", name="Work", exact=True)).to_be_disabled()
-    start(pitfalls.create_app(work_s=0.1), name="pitfalls", port=port)
+    start(pitfalls.create_app(work_s=0.1), name="pitfalls", port=lasting_port)
     expect(page.locator("#chip")).to_contain_text(re.compile(r"Connected\s*back after \d+\.\d s"))
     ready(page).get_by_role("button", name="Work", exact=True).click()
     expect(page.locator(".job").first).to_contain_text("Response")

@@ -54,10 +54,9 @@ def test_it_serves_until_a_signal_and_leaves_nothing(start: Callable, number: in
 
 
 def test_a_demo_takes_its_usual_port_so_that_pages_find_it_again_or_another_if_that_is_taken(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, lasting_port: int
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        usual = free.getsockname()[1]
+    usual = lasting_port
     monkeypatch.setattr(presenting, "DEMO_PORT", usual)
     with presenting._serve(create("echo"), "echo", None, lan=False) as lab:
         assert lab.port == usual
@@ -67,10 +66,8 @@ def test_a_demo_takes_its_usual_port_so_that_pages_find_it_again_or_another_if_t
         assert again.port == usual
 
 
-def test_it_takes_the_port_asked_for(start: Callable) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert port_of(start("demo", "echo", "--no-browser", "--port", port).line()) == port
+def test_it_takes_the_port_asked_for(start: Callable, lasting_port: int) -> None:
+    assert port_of(start("demo", "echo", "--no-browser", "--port", lasting_port).line()) == lasting_port
 
 
 def test_a_port_of_another_labkit_server_is_told_with_its_name_and_process(

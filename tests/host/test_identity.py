@@ -34,10 +34,10 @@ def test_another_origin_may_ask_whether_it_is_the_one_and_learns_nothing_else(la
     assert "access-control-allow-origin" not in get(lab.url + "/_lab/whoami").headers
 
 
-def test_two_servers_on_one_port_differ(lab, echo_app):
-    before = lab.identity.id
-    lab.stop()
-    with serve(echo_app, port=lab.port) as again:
+def test_two_servers_on_one_port_differ(echo_app, lasting_port):
+    with serve(echo_app, port=lasting_port) as lab:
+        before = lab.identity.id
+    with serve(echo_app, port=lasting_port) as again:
         assert get(again.url + "/_lab/whoami").json()["id"] != before
 
 

@@ -216,8 +216,8 @@ def closed_with(data: bytes) -> tuple[int, str]:
         (
             WebSocketsSansIOProtocol,
             PunctualWebSocket,
-            "connection_made connection_lost data_received keepalive_timeout handle_parser_exception "
-            "handle_ping handle_cont send_receive_event_to_app run_asgi",
+            "connection_made connection_lost data_received pause_writing resume_writing keepalive_timeout "
+            "handle_parser_exception handle_ping handle_cont send_receive_event_to_app run_asgi",
         ),
         (
             H11Protocol,
