@@ -70,6 +70,9 @@ class Boards:
         self.shelf: Shelf = MemoryShelf()
 
     async def __aenter__(self) -> Self:
+        # Anew for each life: an app that was stopped may be served again, by another event loop.
+        self._opening, self._writing, self._ending = asyncio.Lock(), asyncio.Lock(), asyncio.Event()
+        self._folder, self._trouble, self._writer, self.shelf = None, None, None, MemoryShelf()
         if self._wanted is None:
             return self
         if await asyncio.to_thread(self._take_folder, self._wanted):
@@ -87,7 +90,7 @@ class Boards:
             # Not cancelled: a thread that is writing would go on, and take a new journal for the old one.
             self._ending.set()
             await self._writer
-        for live, kept in self._boards.values():
+        for live, kept in list(self._boards.values()):
             live.close()
             kept.retry_at = 0.0
             await self._write(live, kept)
@@ -118,6 +121,8 @@ class Boards:
             if name not in self._boards:
                 await self._make_room()
                 self._boards[name] = await self._open(name)
+            else:
+                self._boards[name] = self._boards.pop(name)  # who asks for it will use it: it goes last
         return self._boards[name][0]
 
     async def find(self, name: str) -> LiveBoard | None:
@@ -181,7 +186,7 @@ class Boards:
                 return
             if live.idle:
                 await self._write(live, kept)
-                if live.idle and not kept.records:
+                if live.idle and not kept.records and not kept.broken:
                     del self._boards[name]
                     live.close()
                     if kept.file is not None:

@@ -82,6 +82,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
                                 connection.whisper(to, PrivateMessage(sender=user_id, to=to, message=text))
                         case Typing():
                             if connection.may("typing"):
+                                connection.typing(ROOM)
                                 hub.publish(
                                     ROOM, TypingNow(sender=user_id), delivery=VOLATILE, skip=connection
                                 )

@@ -23,6 +23,7 @@ from labkit.apps.messages.drawing import (
     Pointed,
     Request,
     Save,
+    Undo,
     read_class,
     read_hello,
     read_plain,
@@ -106,7 +107,9 @@ def create_app(limits: Limits = LIMITS, *, data_dir: Path | None = None) -> Fast
                                 live.accept(await load(live, boards.shelf, message.name, artist))
                             case Request():
                                 if message.starts:
-                                    connection.check_publish(board, rate="drawing")
+                                    # A stroke that was begun by a slip of the finger can be taken back at once.
+                                    counts = not isinstance(message, Undo)
+                                    connection.check_publish(board, rate="drawing", slowed=counts)
                                 else:
                                     connection.spend("drawing")
                                 live.accept(perform(live.board, artist, message))

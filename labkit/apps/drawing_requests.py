@@ -27,6 +27,7 @@ from labkit.board.export import as_json
 from labkit.board.refusal import BoardRefused
 from labkit.board.shelf import Shelf
 from labkit.hub import Refused
+from labkit.hub.close_codes import TOO_FAST
 
 _ITEMS: TypeAdapter[list[SavedItem]] = TypeAdapter(list[SavedItem])
 
@@ -94,5 +95,6 @@ def told(refusal: Refused | BoardRefused, request: object) -> Refused:
         refusal = Refused(refusal.code, refusal.happened, expected=refusal.expected, hint=refusal.hint).about(
             **have
         )
+        refusal.close_code = TOO_FAST  # after too many of these, come back: what a board refuses bars nobody
     subject = {"about": getattr(request, "type", None), "id": getattr(request, "id", None)}
     return refusal.about(**{key: value for key, value in subject.items() if value is not None})

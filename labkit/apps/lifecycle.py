@@ -26,19 +26,25 @@ def create_app() -> FastAPI:
         await ws.accept()
         # register
         events.append({"event": "connected", "client_id": client_id})
-        code = 1006  # what is left if the connection ends without a word
+        code, hears = 1006, True  # the code that is left if the connection ends without a word
         try:
-            # receive loop
-            while True:
-                text = await ws.receive_text()
+            # receive loop: up to the client's close, which carries its code
+            while (event := await ws.receive())["type"] != "websocket.disconnect":
+                text = event.get("text")
+                if text is None:
+                    code = 1003
+                    await ws.close(code, "text frames only")
+                    return
                 events.append({"event": "received", "client_id": client_id, "message": text})
                 # reply
-                await ws.send_text(f"Server received: {text} ✨")
-        except WebSocketDisconnect as disconnect:
-            code = disconnect.code
-        except KeyError:  # a binary frame has no text
-            code = 1003
-            await ws.close(code, "text frames only")
+                try:
+                    if hears:
+                        await ws.send_text(f"Server received: {text} ✨")
+                except WebSocketDisconnect:
+                    hears = (
+                        False  # it has closed already; what it said before is still to be read, and its code
+                    )
+            code = event["code"]
         finally:
             # unregister: one line for every way to leave
             events.append({"event": "disconnected", "client_id": client_id, "code": code})

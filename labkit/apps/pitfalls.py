@@ -10,11 +10,10 @@ from labkit.apps.hub_lifespan import hub_lifespan
 from labkit.apps.messages.chat import Message
 from labkit.apps.messages.pitfalls import CHANNELS
 from labkit.apps.messages.reading import encode
-from labkit.apps.messages.session import read_pong
 from labkit.apps.names import WATCHER, check_name
 from labkit.apps.page_files import add_page
 from labkit.apps.settings import seconds
-from labkit.apps.socket_transport import accept, incoming, refuse
+from labkit.apps.socket_transport import accept, as_text, incoming, refuse
 from labkit.hub import Connection, Hub, Limits, Refused
 
 ROOM = "pitfalls"
@@ -58,7 +57,7 @@ def create_app(*, work_s: float | None = None) -> FastAPI:
                 jobs: set[asyncio.Task[None]] = set()  # kept: the event loop alone doesn't keep a task alive
                 try:
                     # receive loop: it goes on reading while the work is done, so pings are answered
-                    async for _ in incoming(ws, connection, read_pong):
+                    async for _ in incoming(ws, connection, as_text):
                         if connection.may():
                             job = asyncio.create_task(answer(connection))
                             jobs.add(job)
@@ -81,7 +80,7 @@ def create_app(*, work_s: float | None = None) -> FastAPI:
                 await connection.join(ROOM)
                 hub.publish(ROOM, Message.joined(user_id))
                 # receive loop: it ends when the client leaves, however it does
-                async for text in incoming(ws, connection, read_pong):
+                async for text in incoming(ws, connection, as_text):
                     # fan out: publishing only queues, so nobody's slow line delays it, and nobody
                     # can come or go in the middle of it
                     connection.publish(ROOM, Message(sender=user_id, message=str(text)))

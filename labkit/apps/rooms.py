@@ -10,7 +10,7 @@ from labkit.apps.messages.rooms import CHANNELS, Message, UserJoined, UserLeft, 
 from labkit.apps.messages.session import Welcome
 from labkit.apps.names import WATCHER, check_name, people
 from labkit.apps.page_files import add_page
-from labkit.apps.socket_transport import accept, incoming, refuse
+from labkit.apps.socket_transport import accept, as_text, incoming, refuse
 from labkit.apps.watching import watch
 from labkit.hub import Hub, Joined, Limits, Position, Refused
 
@@ -65,7 +65,7 @@ def create_app(limits: Limits = LIMITS) -> FastAPI:
                     hub.publish(room_id, UserJoined.of(name, members(hub, room_id)))
                 try:
                     # receive loop
-                    async for text in incoming(ws, connection, read_message):
+                    async for text in incoming(ws, connection, read_message if resumes else as_text):
                         # fan out
                         connection.publish(room_id, Message(room_id=room_id, user=name, message=str(text)))
                 finally:

@@ -100,6 +100,10 @@ async def incoming(
             connection.refuse(refusal)
 
 
+def as_text(text: str) -> None:
+    """Take every text as it is: give this to `incoming` where clients send no messages of a model."""
+
+
 def check_length(text: str) -> None:
     """Raise `Refused` if a text is longer than a text may be."""
     if len(text) > TEXT_MAX_CHARS:

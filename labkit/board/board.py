@@ -214,7 +214,7 @@ class Board:
         """Put items in the place of all that is there; each is ``[color, tool, width, points, author]``."""
         first = self._next()
         added = [
-            Item(f"load-{first}-{number}", author, color, tool, width, points)
+            Item(self._unused(f"load-{first}-{number}"), author, color, tool, width, points)
             for number, (color, tool, width, points, author) in enumerate(items)
         ]
         size = sum(item.bytes for item in added)
@@ -274,6 +274,12 @@ class Board:
     def knows(self, item_id: str) -> bool:
         """Tell whether an id is used, by an item or by one that is gone."""
         return item_id in self.items or item_id in self.used
+
+    def _unused(self, item_id: str) -> str:
+        """Return an id that nobody has used: clients choose theirs, and might choose ours."""
+        while self.knows(item_id):
+            item_id += "+"
+        return item_id
 
     def keep(self, item: Item) -> None:
         """Have an item, as it is."""

@@ -40,7 +40,9 @@ class Replica:
     @property
     def hello(self) -> dict[str, Any]:
         """The first message of a v2 client that comes back."""
-        return {"type": "hello", "token": self.token, "since": self.seq, "epoch": self.epoch}
+        hello = {"type": "hello", "token": self.token}
+        # Where parts are missing, nothing that came after them is a place to go on from.
+        return hello if self.parts else {**hello, "since": self.seq, "epoch": self.epoch}
 
     def take(self, message: Message) -> None:
         """Apply a message of the server; one that says nothing about the board changes nothing."""

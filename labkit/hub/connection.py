@@ -147,10 +147,14 @@ class Connection:
             return False
         return True
 
-    def check_publish(self, room: str, *, rate: str = "message") -> None:
-        """Check all that `publish` checks, and raise `Refused` if it would be: for an app that says more about it."""
+    def check_publish(self, room: str, *, rate: str = "message", slowed: bool = True) -> None:
+        """Check all that `publish` checks, and raise `Refused` if it would be: for an app that says more about it.
+
+        Args:
+            slowed: slow mode counts this. False for what takes something back.
+        """
         self.spend(rate)
-        self._hub.check_speech(self, room)
+        self._hub.check_speech(self, room, slowed=slowed)
 
     def whisper(self, to: str, message: Any) -> bool:
         """Send a message to all connections of a user and of one's own; False if the user is not here."""

@@ -77,13 +77,16 @@ class Moderation:
         if self.rules.locked and not present:
             raise Refused("locked", "The host has locked this room.", hint="wait until it is unlocked.")
 
-    def check_speech(self, user: str, now: float, *, host: bool) -> None:
-        """Raise `Refused` if the rules keep this user silent now; otherwise note that they spoke."""
+    def check_speech(self, user: str, now: float, *, host: bool, slowed: bool = True) -> None:
+        """Raise `Refused` if the rules keep this user silent now; otherwise note that they spoke.
+
+        Slow mode knows nothing of what is not `slowed`.
+        """
         if host:
             return
         if user in self.rules.muted:
             raise Refused("muted", "The host has muted you in this room.", hint="talk to the host.")
-        if self.rules.slow_s <= 0:
+        if self.rules.slow_s <= 0 or not slowed:
             return
         wait_s = self._spoke_at.get(user, float("-inf")) + self.rules.slow_s - now
         if wait_s > 0:

@@ -241,14 +241,14 @@ class Rooms:
             self._keep_rules(name)
         return Controls(self, name, moderation)
 
-    def check_speech(self, connection: Connection, name: str) -> None:
+    def check_speech(self, connection: Connection, name: str, *, slowed: bool = True) -> None:
         """Raise `Refused` if a connection may not speak in a room now."""
         if name not in connection.rooms:
             raise Refused(
                 "not_in_room", f"You are not in {name!r}.", expected="to enter a room before speaking."
             )
         if (moderation := self._moderation.get(name)) is not None:
-            moderation.check_speech(connection.user, self._clock(), host=connection.host)
+            moderation.check_speech(connection.user, self._clock(), host=connection.host, slowed=slowed)
 
     def clear(self, name: str, message: Any) -> None:
         """Forget what a room said; publish a message about it, unless it is None."""

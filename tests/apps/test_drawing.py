@@ -498,3 +498,12 @@ def test_when_the_server_stops_every_artist_hears_why(lab, artist):
     for each in everyone:
         assert each.ws.wait_closed().reason == "the server is restarting"
     assert lab.logs.errors == []
+
+
+def test_who_asks_again_and_again_for_what_cannot_be_is_sent_away_to_come_back(lab, artist):
+    """A key that is held: 4429 has the page come back, where another code would ask who it is."""
+    ada = artist(lab)
+    for _ in range(300):
+        with suppress(ConnectionClosed):
+            ada.send({"type": "undo"})
+    assert ada.ws.wait_closed().code == 4429

@@ -91,6 +91,8 @@ def test_slow_mode_lets_each_draw_now_and_then(lab, host, artist):
     assert (error["code"], error["id"]) == ("slow_mode", "a2")
     assert error["retry_ms"] > 50_000
     ada.until(lambda board: "a1" in board.items)
+    ada.send({"type": "undo"})  # a slip of the finger is taken back at once
+    ada.until(lambda board: not board.items)
 
 
 def test_who_is_kicked_cannot_come_back_as_the_same(lab, host, artist):

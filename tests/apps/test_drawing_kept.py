@@ -220,6 +220,35 @@ def test_a_stop_while_something_is_to_be_written_loses_nothing(tmp_path, artist,
         assert artist(lab).board.ids == ["late"]
 
 
+def test_an_app_that_is_served_a_second_time_writes_as_before(tmp_path, artist):
+    app = drawing.create_app(data_dir=tmp_path)
+    for item_id in ("first life", "second life"):
+        with serve(app) as lab:
+            ada, *_ = [artist(lab) for _ in range(3)]
+            ada.draw(item_id)
+            ada.until(lambda board, item_id=item_id: item_id in board.items)
+            (journal,) = tmp_path.glob("boards/*/journal-*")
+            until(lambda item_id=item_id, journal=journal: item_id in journal.read_text())
+
+
+def test_a_board_that_is_in_memory_alone_is_not_let_go(tmp_path, artist, monkeypatch):
+    def full(self, records):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(boards, "BOARDS_MAX", 1)
+    monkeypatch.setattr(BoardFile, "append", full)
+    monkeypatch.setattr(BoardFile, "replace", full)
+    with server(tmp_path) as lab:
+        ada = artist(lab, board="one")
+        ada.draw("a1")
+        while ada.await_type("notice")["code"] != "not_saved":
+            pass
+        ada.ws.close()
+        until(lambda: lab.running_handlers == 0)
+        assert connect(lab, "/ws/draw/two").wait_closed().code == 1013
+        assert artist(lab, board="one").board.ids == ["a1"]
+
+
 def test_a_board_is_given_as_svg_and_json_and_asking_makes_none(tmp_path, artist):
     with server(tmp_path) as lab:
         ada = artist(lab, board="a&b")

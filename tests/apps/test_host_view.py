@@ -330,3 +330,12 @@ def test_the_address_to_join_at_is_the_one_that_demo_has_found(app):
     assert drawn.headers["content-type"] == "image/svg+xml"
     assert drawn.text.startswith("<svg")
     assert "http://192" not in drawn.text  # as a code, that is
+
+
+def test_the_host_sees_who_is_typing_until_they_speak(lab, app):
+    host = host_of(lab, app)
+    ada = enter(lab, "ada")
+    ada.send_json({"type": "typing"})
+    state_of(host, typing=["ada"])
+    ada.send("there")
+    state_of(host, typing=[])

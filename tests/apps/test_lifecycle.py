@@ -45,6 +45,23 @@ def test_the_code_is_the_one_that_the_client_sent(lab, code):
     assert ending(lab, connect(lab, "/ws/ada"), lambda ws: ws.close(code)) == [code]
 
 
+def test_who_speaks_and_closes_at_once_is_written_down_whole(lab):
+    """Nobody hears the first reply any more; what was said, and the code, are still to be read."""
+    for number in range(20):
+        ws = connect(lab, f"/ws/ada{number}")
+        for text in "abc":
+            ws.send(text)
+        ws.close(4001)
+    fence = connect(lab, "/ws/fence")
+    while len(ended := [e for e in events(lab) if e["event"] == "disconnected"]) < 20:
+        fence.send("?")
+        fence.receive()
+    assert {event["code"] for event in ended} == {4001}
+    said = [e["message"] for e in events(lab) if e["event"] == "received" and e["client_id"] != "fence"]
+    assert sorted(said) == sorted("abc" * 20)
+    assert lab.logs.errors == []
+
+
 def test_a_connection_that_was_cut_is_1005_or_1006(lab):
     assert ending(lab, connect(lab, "/ws/ada"), lambda ws: ws.abort()) in ([1005], [1006])
     assert lab.logs.errors == []

@@ -335,3 +335,12 @@ def test_when_the_server_stops_everyone_hears_why_and_quickly(slow):
         close = ws.wait_closed()
         assert (close.code, close.reason) == (1012, "the server is restarting")
     assert slow.logs.errors == []
+
+
+def test_every_text_is_one_and_none_a_message_of_a_program(lab):
+    """There are no pings that one could answer here."""
+    ada, worker = enter(lab, "ada"), connect(lab, "/ws/work")
+    ada.send('{"type": "pong"}')
+    assert four(ada.receive_json()) == ("ada", '{"type": "pong"}', "💬")
+    worker.send('{"type": "pong"}')
+    assert worker.receive() == "Response"

@@ -256,3 +256,9 @@ def test_when_the_server_stops_everyone_in_every_room_hears_why(lab):
     lab.stop()
     for ws in everyone:
         assert ws.wait_closed().reason == "the server is restarting"
+
+
+def test_a_pong_of_a_client_that_gets_no_pings_is_a_text_like_any_other(lab):
+    ada = enter(lab, "red", "ada")
+    ada.send('{"type": "pong"}')
+    assert ada.receive_json()["message"] == '{"type": "pong"}'

@@ -235,6 +235,18 @@ def test_a_load_replaces_everything_and_can_be_taken_back(board):
     assert ids(board) == ["a1", "a2"]
 
 
+def test_a_load_uses_no_id_that_a_client_may_have_taken(board):
+    for number in range(1, 5):
+        draw(board, "eve", f"load-{number}-0")
+    board.load("ben", [["#000000", "rect", 2, POINTS, "old"]])
+    assert len(ids(board)) == board.visible == 1
+    kept = restore(list(dump(board)))
+    assert ids(kept) == ids(board)
+    board.uncover()
+    assert ids(board) == [f"load-{number}-0" for number in range(1, 5)]
+    assert board.visible == 4
+
+
 def test_a_full_board_refuses_and_takes_again_after_an_undo(board):
     for number in range(BOARD_MAX_ITEMS):
         draw(board, "ada", str(number))

@@ -275,3 +275,13 @@ def test_the_check_finds_points_that_are_taken_twice(monkeypatch):
     monkeypatch.setattr(Board, "extend", careless)
     with pytest.raises(AssertionError):
         check(steps)
+
+
+def test_a_replica_that_lost_its_line_among_the_parts_begins_anew():
+    replica = Replica()
+    welcome = {"artist_id": "ada", "color": "#000000", "token": "t", "epoch": "E", "users": []}
+    replica.take({"type": "welcome", "recovered": False, "seq": 900, "parts": 2} | welcome)
+    replica.take({"type": "items", "items": []})
+    assert replica.hello == {"type": "hello", "token": "t"}
+    replica.take({"type": "items", "items": []})
+    assert replica.hello == {"type": "hello", "token": "t", "since": 900, "epoch": "E"}

@@ -178,6 +178,33 @@ def test_the_projector_shows_the_address_and_who_is_here_and_takes_no_part(
     assert ada.locator("#people li").count() == 2
 
 
+def test_no_name_keeps_the_host_from_seeing_the_others(app: Any, lab: Lab, open_page: OpenPage) -> None:
+    """Some names are those of what every object in JavaScript has."""
+    names = ("constructor", "toString", "__proto__", "hasOwnProperty")
+    for name in names:
+        connect(lab, f"/ws/{name}").receive()
+    host = open_page(f"{lab.url}/host/{app.state.host_token}")
+    for name in names:
+        expect(host.get_by_role("button", name=f"Mute {name}", exact=True)).to_be_visible()
+    connect(lab, "/ws/zoe").receive()
+    expect(host.get_by_role("button", name="Mute zoe", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b"])
+def test_a_name_that_an_address_cannot_have_is_asked_for_anew(
+    lab: Lab, open_page: OpenPage, name: str
+) -> None:
+    page = open_page(f"{lab.url}/?name={name}")
+    box = page.get_by_label("Your name, for the others to see")
+    expect(box).to_be_focused()
+    box.fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("This can't be a name|can't be part of a name"))).to_be_visible()
+    box.fill("Ada")
+    page.keyboard.press("Enter")
+    expect(page.locator("#chip")).to_contain_text("Connected")
+
+
 def test_the_host_mutes_slows_clears_locks_and_kicks_and_the_page_shows_it(
     app: Any, lab: Lab, open_page: OpenPage
 ) -> None:

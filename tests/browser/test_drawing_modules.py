@@ -292,3 +292,46 @@ def test_every_colour_of_the_server_can_be_seen_on_every_paper(run: Run, paper: 
 def test_the_first_artists_have_different_shapes(run: Run) -> None:
     shapes = run("return argument.map((color) => m.markerName(m.markerOf(color)))", list(PALETTE))
     assert len(set(shapes[:11])) == 11
+
+
+def test_a_board_that_came_in_half_is_no_place_to_go_on_from(run: Run) -> None:
+    """The server was restarted, and the line was lost again before all parts of its board had come."""
+    hellos = run(
+        """
+        const {Line} = await import("/static/drawing/line.js");
+        const real = window.WebSocket;
+        const sockets = [];
+        window.WebSocket = class {
+            constructor() { this.sent = []; sockets.push(this); }
+            send(data) { this.sent.push(JSON.parse(data)); }
+            close() {}
+        };
+        try {
+            const board = new m.Board();
+            const line = new Line("ws/draw", board, {name: "ada"});
+            const say = (message) => sockets.at(-1).onmessage({data: JSON.stringify(message)});
+            const item = {id: "i", artist_id: "a", color: "#000000", tool: "pen", width: 3, points: [[1, 1]], order: 1};
+            const again = () => {
+                sockets.at(-1).onclose({code: 1006, reason: "", wasClean: false});
+                line.live.retryNow();
+                sockets.at(-1).onopen();
+            };
+            line.live.connect();
+            sockets.at(-1).onopen();
+            say({type: "welcome", token: "t", epoch: "E1", seq: 500, parts: 1});
+            say({type: "items", items: [item]});
+            again();
+            say({type: "welcome", token: "t", epoch: "E2", seq: 40, parts: 2, recovered: false});
+            say({type: "items", items: [item]});
+            again();
+            say({type: "welcome", token: "t", epoch: "E2", seq: 40, parts: 1, recovered: false});
+            say({type: "items", items: [item]});
+            again();
+            line.live.close?.();
+            return sockets.map(({sent}) => [sent[0].since ?? null, sent[0].epoch ?? null]);
+        } finally {
+            window.WebSocket = real;
+        }
+        """
+    )
+    assert hellos == [[None, None], [500, "E1"], [500, "E1"], [40, "E2"]]

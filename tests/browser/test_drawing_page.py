@@ -735,6 +735,61 @@ def served(tmp_path: Path, lasting_port: int) -> Iterator[Served]:
     served.kill()
 
 
+def test_a_stroke_that_ends_and_is_cleared_in_one_batch_stays_cleared(
+    start: Start, open_page: OpenPage, watch: Any
+) -> None:
+    """As after a lost line, or when somebody clears in the very moment: both come in one message."""
+    lab = start(drawing.create_app())
+    begun: list[str] = []
+    held: list[dict[str, Any]] = []
+    cleared: list[bool] = []
+
+    def kinds(ops: list[dict[str, Any]]) -> set[str]:
+        return {op["type"] for op in ops}
+
+    def between(route: Any) -> None:
+        server = route.connect_to_server()
+
+        def to_server(text: str) -> None:
+            message = json.loads(text)
+            if message["type"] == "begin":
+                begun.append(message["id"])
+            server.send(text)
+
+        def to_page(text: str) -> None:
+            message = json.loads(text)
+            ops = message.get("ops", [])
+            if begun and not cleared and message["type"] == "batch" and "clear" not in kinds(ops):
+                held.extend(ops)
+                if {"end", "draw"} & kinds(ops):
+                    server.send(json.dumps({"type": "clear"}))
+                return
+            if "clear" in kinds(ops):
+                message["ops"] = [*held, *ops]
+                held.clear()
+                cleared.append(True)
+            route.send(json.dumps(message))
+
+        route.on_message(to_server)
+        server.on_message(to_page)
+
+    page = open_page(f"{lab.url}/static/labkit.css")
+    page.route_web_socket(re.compile(r"/ws/draw"), between)
+    page.goto(f"{lab.url}/?name=Ada")
+    expect(page.locator("#chip")).to_contain_text("Connected")
+    expect(page.locator("#people")).to_contain_text("Ada")
+    draw(page, *WAVE)
+
+    def items() -> list[Any]:
+        page.wait_for_timeout(20)  # what goes between is passed on only while Playwright waits
+        return list(httpx.get(f"{lab.url}/boards/main.json", trust_env=False).json()["items"])
+
+    wait_until(lambda: not items() and cleared)
+    draw(page, *LOW)  # sent after all that the page had to say about the first
+    wait_until(items)
+    assert len(begun) == 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_pages_come_back_to_a_server_that_was_killed_in_the_middle_of_a_stroke(
     served: Served, open_page: OpenPage, watch: Any
@@ -1037,4 +1092,4 @@ def test_in_the_dark_the_paper_is_dark_and_the_ink_is_seen(lab: Lab, open_page: 
     expect_ink(ada, WAVE_BOX)
     ada.emulate_media(color_scheme="light")
     expect_ink(ada, WAVE_BOX)  # the same strokes on the other paper
-    assert ink(ada, (700, 100, 1500, 900)) == 0
+    wait_until(lambda: ink(ada, (700, 100, 1500, 900)) == 0)

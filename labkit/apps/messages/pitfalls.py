@@ -8,7 +8,7 @@ from pydantic import Field
 
 from labkit.apps.asyncapi import Channel
 from labkit.apps.messages.chat import Message
-from labkit.apps.messages.session import Error, Pong
+from labkit.apps.messages.session import Error
 
 ServerMessage = Annotated[Message | Error, Field(discriminator="type")]
 """What the server sends to those who chat."""
@@ -18,17 +18,15 @@ CHANNELS = (
         "chat",
         "/ws/{user_id}",
         "A chat: joining, speaking to all, leaving.",
-        Pong,
-        ServerMessage,
-        text="Any other text is said to all.",
+        sends=ServerMessage,
+        text="Every text is said to all.",
     ),
     Channel(
         "work",
         "/ws/work",
         "Slow work, for which nobody else waits.",
-        Pong,
-        Error,
-        text="Any other text is a piece of work.",
+        sends=Error,
+        text="Every text is a piece of work.",
         text_replies="Response, when a piece of work is done.",
     ),
 )

@@ -1,7 +1,7 @@
 // chat.js - a chat with presence, typing and private messages. ?view=projector only watches.
 
 import { element, followNewest, takeFocus } from "./dom.js";
-import { colourOf, inventName, listNames, person, rememberedName, rememberName } from "./people.js";
+import { colourOf, fitsAddress, inventName, listNames, person, rememberedName, rememberName } from "./people.js";
 import { isProjector, showJoinAddress, showPeople } from "./projector.js";
 import { Session } from "./session.js";
 import { showStatus } from "./status.js";
@@ -37,6 +37,7 @@ joinForm.addEventListener("submit", (event) => {
   event.preventDefault();
   const name = nameInput.value.trim();
   if (name.includes("/")) askName("A slash can't be part of a name: it would end this part of the address.");
+  else if (!fitsAddress(name)) askName("This can't be a name: in an address it means a folder.");
   else if (name) join(name);
 });
 
@@ -247,6 +248,6 @@ if (isProjector) {
 } else {
   if (matchMedia("(max-width: 44rem)").matches) $("people-box").open = false;
   nameInput.value = rememberedName() || inventName();
-  if (rememberedName()) join(rememberedName());
+  if (nameInput.value === rememberedName() && fitsAddress(nameInput.value)) join(nameInput.value);
   else askName();
 }

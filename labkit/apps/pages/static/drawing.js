@@ -131,7 +131,10 @@ function welcomed(welcome) {
 function changed({ finished, whole }) {
   if (whole) keeping.loaded();
   for (const id of finished) {
-    if (outbox.has(id)) outbox.confirmed(id, (board.get(id)?.points.length ?? 0) / 2);
+    if (!outbox.has(id)) continue;
+    const item = board.get(id);
+    if (item) outbox.confirmed(id, item.points.length / 2);
+    else outbox.refused({ id, code: "gone" }); // finished and taken off the board within one batch
   }
   showBoard();
 }

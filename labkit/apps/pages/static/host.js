@@ -85,7 +85,9 @@ function addRoom(name) {
 
 function showRoom(section, state, { draws }) {
   const part = (each) => section.querySelector(`[data-part="${each}"]`);
-  const { people, muted, kicked, typing, locked, room, hidden, names, colors } = state;
+  const { people, muted, kicked, typing, locked, room, hidden } = state;
+  // Without a prototype: somebody may be called "constructor".
+  const [names, colors] = [state.names, state.colors].map((each) => Object.assign(Object.create(null), each));
   const nameOf = (user) => names[user] ?? called.get(user) ?? user;
   part("state").textContent = `${people.length} here${locked ? " · locked" : ""}${state.slow_s ? ` · one message in ${state.slow_s} s` : ""}`;
   part("lock").textContent = locked ? "Unlock" : "Lock";
@@ -128,15 +130,17 @@ function showRoom(section, state, { draws }) {
   const gone = hidden.filter((user) => !people.includes(user) && !kicked.includes(user));
   part("out-box").hidden = kicked.length + gone.length === 0;
   part("out-title").textContent = gone.length ? "Removed or hidden" : "Removed";
-  part("out").replaceChildren(
-    ...kicked.map((user) =>
-      draw(
-        user,
-        draws ? hide(user) : null,
-        act("Let back in", `Let back in ${nameOf(user)}`, { type: "readmit", room, user }),
+  keepFocus(part("out"), () =>
+    part("out").replaceChildren(
+      ...kicked.map((user) =>
+        draw(
+          user,
+          draws ? hide(user) : null,
+          act("Let back in", `Let back in ${nameOf(user)}`, { type: "readmit", room, user }),
+        ),
       ),
+      ...gone.map((user) => draw(user, hide(user))),
     ),
-    ...gone.map((user) => draw(user, hide(user))),
   );
 }
 

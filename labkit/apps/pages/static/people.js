@@ -44,6 +44,9 @@ export function rememberName(name) {
   }
 }
 
+/** Whether a name can be one part of an address: a slash would end the part, and dots mean a folder. */
+export const fitsAddress = (name) => !name.includes("/") && name !== "." && name !== "..";
+
 export function rememberedName() {
   const asked = new URLSearchParams(location.search).get("name");
   try {

@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { element, followNewest } from "./dom.js";
 import { Live } from "./live.js";
-import { inventName, person, rememberedName, rememberName } from "./people.js";
+import { fitsAddress, inventName, person, rememberedName, rememberName } from "./people.js";
 import { showJoinBeside } from "./projector.js";
 import { showChip, showStatus } from "./status.js";
 
@@ -20,7 +20,8 @@ const showNewest = followNewest(box);
 
 // ----- the chat
 
-const me = rememberedName().trim() || `${inventName()} ${Math.floor(Math.random() * 90) + 10}`;
+const remembered = rememberedName().trim();
+const me = (fitsAddress(remembered) && remembered) || `${inventName()} ${Math.floor(Math.random() * 90) + 10}`;
 rememberName(me);
 byId("me").replaceChildren("You are ", person(me));
 

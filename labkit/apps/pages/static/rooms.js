@@ -2,7 +2,7 @@
 // leaks. ?rooms=red,blue chooses them, ?view=projector only watches.
 
 import { element, followNewest } from "./dom.js";
-import { colourOf, inventName, person, rememberedName, rememberName } from "./people.js";
+import { colourOf, fitsAddress, inventName, person, rememberedName, rememberName } from "./people.js";
 import { isProjector, showJoinAddress } from "./projector.js";
 import { Session } from "./session.js";
 import { selfTest, showChip } from "./status.js";
@@ -162,8 +162,8 @@ class RoomColumn {
 
 // --------------------------------------------------------------------------------------- all of them
 
-const asked = new URLSearchParams(location.search).get("rooms")?.split(",").filter(Boolean);
-const columns = [...new Set(asked ?? DEFAULT_ROOMS)].slice(0, MAX_ROOMS).map((name) => new RoomColumn(name));
+const asked = new URLSearchParams(location.search).get("rooms")?.split(",").filter((name) => name && fitsAddress(name));
+const columns = [...new Set(asked?.length ? asked : DEFAULT_ROOMS)].slice(0, MAX_ROOMS).map((name) => new RoomColumn(name));
 nameInput.value = rememberedName() || inventName();
 rememberName(nameInput.value);
 

@@ -22,7 +22,7 @@ export class Line extends EventTarget {
   #token;
   #epoch = "";
   #hasBoard = false;
-  #parts = null; // {left, items, seq}: a board that is coming in parts
+  #parts = null; // {left, items, seq, epoch}: a board that is coming in parts
   #catchingUp = null; // {to, strokes}: a replay that is under way
 
   /**
@@ -60,16 +60,16 @@ export class Line extends EventTarget {
     const again = this.#hasBoard;
     const since = this.#board.seq;
     this.#token = welcome.token;
-    this.#epoch = welcome.epoch;
     this.#tell("welcome", { ...welcome, first: !again });
     if (welcome.recovered) {
+      this.#epoch = welcome.epoch;
       this.#catchingUp = { to: welcome.seq, strokes: 0 };
       if (welcome.seq <= since) this.#caughtUp();
-    } else this.#expect(welcome.parts, welcome.seq);
+    } else this.#expect(welcome.parts, welcome.seq, welcome.epoch);
   }
 
-  #expect(parts, seq) {
-    this.#parts = { left: parts, items: [], seq };
+  #expect(parts, seq, epoch = this.#epoch) {
+    this.#parts = { left: parts, items: [], seq, epoch };
     if (parts === 0) this.#addPart([], 0);
   }
 
@@ -78,8 +78,9 @@ export class Line extends EventTarget {
     this.#parts.items.push(...items);
     this.#parts.left -= counts;
     if (this.#parts.left > 0) return;
-    const { items: all, seq } = this.#parts;
+    const { items: all, seq, epoch } = this.#parts;
     this.#parts = null;
+    this.#epoch = epoch; // with the board, and not before: a line lost in between must not mix the two
     const strokes = this.#board.replace(all, seq);
     if (this.#hasBoard) this.#tellCaughtUp(strokes);
     this.#hasBoard = true;
