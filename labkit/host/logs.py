@@ -190,7 +190,10 @@ class _ToTheRightLab(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         book = CURRENT_LOGS.get()
         if book is not None:
-            book.add(record)
+            try:
+                book.add(record)
+            except Exception:  # noqa: BLE001  a wrong format: whoever logs must not fail by it
+                self.handleError(record)
         elif (
             record.levelno >= logging.WARNING
             and len(logging.getLogger().handlers) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401  its end is registered before ours: the last one is called first
 import socket
 import threading
 from collections.abc import Callable
@@ -67,21 +68,23 @@ class Registry:
 
     def _take_socket(self, place: Place) -> socket.socket | None:
         """End the server at a place and return its socket, still listening, if there is one."""
-        replaced = self._at.pop(place, None)
-        return replaced.release() if replaced is not None and replaced.holds_port else None
+        replaced = self._at.get(place)
+        sock = replaced.release() if replaced is not None and replaced.holds_port else None
+        self._at.pop(place, None)  # not before: an interrupt while it ends must not lose it
+        return sock
 
     def _stop_leftovers(self, run_now: str) -> None:
         """Stop servers of cells that started fewer in their newest run than in the one before."""
         for cell, run in self._runs.items():
             left = Place(f"cell {cell}", run.started)
             while run.id != run_now and left in self._at:
-                self._at.pop(left).stop()
+                self._at[left].stop()
+                del self._at[left]
                 left = Place(left.key, left.number + 1)
 
     def forget(self, lab: Lab) -> None:
         """Take a stopped server out of the list of running ones."""
-        with self._lock:
-            self._running.pop(lab, None)
+        self._running.pop(lab, None)  # without the lock: who holds it may be waiting for this very server
 
     def running(self) -> list[Lab]:
         """Return the servers that run now, oldest first."""
@@ -105,4 +108,6 @@ class _Run:
 
 
 REGISTRY = Registry()
+# `atexit` alone would be too late: by then no app can use `asyncio.to_thread` any more, to write what it has.
+getattr(threading, "_register_atexit", atexit.register)(REGISTRY.stop_all)
 atexit.register(REGISTRY.stop_all)

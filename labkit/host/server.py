@@ -75,7 +75,10 @@ class _Uvicorn(uvicorn.Server):
         except Exception as error:  # noqa: BLE001  whatever the app does, the server stops
             logging.getLogger("labkit").error("the app's goodbye failed: %r", error)
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            try:
+                connection.shutdown()
+            except Exception as error:  # noqa: BLE001  it was closing already; the others and the app go on
+                logging.getLogger("labkit").debug("a connection was closing already: %r", error)
         try:
             async with asyncio.timeout(GRACEFUL_SHUTDOWN_S):
                 while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110  uvicorn has no event
@@ -149,7 +152,11 @@ class Lab:
         """
         capture_logs()
         self._thread.start()
-        in_time = self._ready_or_dead.wait(READY_TIMEOUT_S)
+        try:
+            in_time = self._ready_or_dead.wait(READY_TIMEOUT_S)
+        except BaseException:  # the interrupt button: nobody else knows of this server yet
+            self.stop()
+            raise
         if self.running:
             return
         self.stop()
@@ -248,12 +255,23 @@ class Lab:
                 loop.call_soon_threadsafe(server.ask_to_stop if server.started else serving.cancel)
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(STOP_TIMEOUT_S)
+            if (
+                self._thread.is_alive()
+                and not line_of(self._thread)
+                and loop is not None
+                and serving is not None
+            ):
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # no code of the app runs: its shutdown waits without an end
+                    loop.call_soon_threadsafe(serving.cancel)
+                self._thread.join(GRACEFUL_SHUTDOWN_S + 1)
             if self._thread.is_alive():
                 self._give_up_on_its_thread()
-        self._stopped = True
         if self._wire is not None:
             self._wire.stop()
         self._on_stopped(self)
+        self._stopped = True
         return self._sock
 
     def _give_up_on_its_thread(self) -> None:

@@ -237,8 +237,9 @@ class Hub:
 
         Call it before the server's own shutdown, which closes without a reason.
         """
+        if not self._draining:  # `close` after `drain` knows nobody any more
+            self._last_present = {room: self.users(room) for room in self._rooms.members()}
         self._draining = True
-        self._last_present = {room: self.users(room) for room in self._rooms.members()}
         leaving = list(self._connections.values())
         try:
             async with asyncio.timeout(self.limits.drain_s):
@@ -254,6 +255,7 @@ class Hub:
             for connection in leaving:
                 connection.writer.give_up()
                 self._retire(connection)
+            self.alarm.stop()  # nobody can come back before `close`, so nobody's grace ends before it
 
     async def close(self, reason: str = "the server is restarting") -> None:
         """Drain, then end every task and timer of the hub. Nothing is left running; it may be used anew."""

@@ -90,10 +90,11 @@ class Writer:
             self._counters.replaced += 1
         elif put is DROPPED:
             self._counters.dropped += 1
-        elif self.outbox.stalled or not self.write():
+        elif self.outbox.stalled or not (frames := self.write()):
             self.overflow()
         else:
             # Not the peer is behind but the publisher ahead: so many messages in one turn of the loop.
+            self._counters.frames += frames
             self.offer(parcel)
 
     def offer_run(self, run: Run) -> int:
@@ -225,6 +226,7 @@ class Writer:
                 await suspended
         except Exception as error:  # noqa: BLE001  # as in write()
             if self.closing is not None:
+                self._discard()  # what is behind the lost one would hide the gap from who resumes
                 return
             self._task = None
             if deadline.expired():

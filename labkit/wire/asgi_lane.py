@@ -78,7 +78,7 @@ class _Lane:
         self._waiting["receive"] = (began_s, None)
         self._recorder.notify()
         message = await self._receive()
-        del self._waiting["receive"]
+        self._waiting.pop("receive", None)  # two tasks may receive at once, and one may outlive its handler
         self._note(began_s, "receive", message["type"], _carried(message))
         return message
 

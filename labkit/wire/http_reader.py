@@ -15,6 +15,8 @@ from labkit.wire.handshake import SWITCHING_PROTOCOLS, Exchange, Handshake, Head
 
 HEAD_MAX_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 4096
+KEPT_EXCHANGES = 200
+"""Of one connection: a page that asks every two seconds keeps its connection for a whole lesson."""
 
 _OTHER: dict[Sender, Sender] = {"client": "server", "server": "client"}
 
@@ -115,6 +117,7 @@ class HttpReader:
         )
         asks = "websocket" in (request.header("Upgrade") or "").lower()
         self.exchanges.append(Handshake(request) if asks else Exchange(request))
+        del self.exchanges[:-KEPT_EXCHANGES]
 
     def _note_response(self, event: h11.Response | h11.InformationalResponse, at_s: float) -> None:
         if not self.exchanges:

@@ -89,8 +89,11 @@ class Side(asyncio.Protocol):
         if end == "rst":
             self.reset()
         elif not self.transport.is_closing():
-            with contextlib.suppress(OSError, NotImplementedError):  # TLS knows no half-closed connection
-                self.transport.write_eof()
+            try:
+                with contextlib.suppress(OSError):
+                    self.transport.write_eof()
+            except NotImplementedError:  # TLS knows no half-closed connection
+                self.close()
 
     def close(self) -> None:
         """Close when what is written has been taken, but do not wait for ever."""

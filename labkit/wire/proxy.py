@@ -133,7 +133,7 @@ class Proxy:
         try:
             async with asyncio.timeout(UPSTREAM_TIMEOUT_S):
                 await self._connect(server)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
             record = self._recorder.opened(client_port, 0)
             record.end("server", f"fault: not reached, {error or 'no answer'}")
             client.reset()
@@ -178,12 +178,12 @@ class Proxy:
 
     def _add_fault(self, plan: FaultPlan) -> Fault:
         fault = Fault(plan)
-        self._recorder.fault_began(id(fault), plan.told, plan.toward, plan.conversation)
+        self._recorder.fault_began(fault, plan.told, plan.toward, plan.conversation)
         if plan.cut:
             for link in list(self._links):
                 if plan.conversation in (None, link.record.id):
                     link.cut("fault: cut")
-            self._recorder.fault_ended(id(fault))
+            self._recorder.fault_ended(fault)
         else:
             self._faults.append(fault)
             self._apply_faults()
@@ -195,7 +195,7 @@ class Proxy:
         def remove() -> None:
             if fault in self._faults:
                 self._faults.remove(fault)
-                self._recorder.fault_ended(id(fault))
+                self._recorder.fault_ended(fault)
                 self._apply_faults()
 
         if self.running:

@@ -72,7 +72,7 @@ class Recorder:
         self._dropped_conversations = 0
         self._dropped_frames = 0
         self._dropped_bytes = 0
-        self._faults: dict[int, FaultSpan] = {}
+        self._faults: dict[object, FaultSpan] = {}
 
     # -- the proxy's side ------------------------------------------------------------------------
 
@@ -95,13 +95,13 @@ class Recorder:
         """Return the newest record whose connection to the server has that port. It waits for no lock."""
         return self._by_port.get(server_port)
 
-    def fault_began(self, key: int, text: str, toward: str, conversation: int | None) -> None:
+    def fault_began(self, key: object, text: str, toward: str, conversation: int | None) -> None:
         """Note that a fault is at work."""
         with self._changed:
             self._faults[key] = FaultSpan(self.now(), None, text, toward, conversation)
             self.notify()
 
-    def fault_ended(self, key: int) -> None:
+    def fault_ended(self, key: object) -> None:
         """Note that a fault was taken back."""
         with self._changed:
             if (span := self._faults.get(key)) is not None and span.ended_s is None:
@@ -206,7 +206,13 @@ class Recorder:
             for record in [each for each in self._records if each.ended]:
                 record.forget_all()
             shift_s = self.now()
+            at_work = {
+                key: dataclasses.replace(span, began_s=0.0)
+                for key, span in self._faults.items()
+                if span.ended_s is None
+            }
             self._reset()
+            self._faults |= at_work
             for record in still_open:
                 record.forget(shift_s)
                 self._records.append(record)

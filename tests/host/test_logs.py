@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 import logging
 from collections.abc import Callable
@@ -12,7 +13,15 @@ from fastapi import FastAPI, WebSocket
 
 from labkit import connect, serve
 from labkit.errors import ReceiveTimeout
-from labkit.host.logs import MAX_LINES, LogBook, Redaction, hide_secrets, redact
+from labkit.host.logs import (
+    CURRENT_LOGS,
+    MAX_LINES,
+    LogBook,
+    Redaction,
+    _ToTheRightLab,
+    hide_secrets,
+    redact,
+)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +125,19 @@ def test_a_record_whose_arguments_do_not_fit_is_left_to_its_handler():
     record = logging.LogRecord("x", logging.INFO, "", 0, "%d", ("token=s3cret",), None)
     assert Redaction().filter(record)
     assert record.args == ("token=s3cret",)
+
+
+def test_a_line_that_cannot_be_written_does_not_fail_whoever_logs_it(capsys):
+    record = logging.LogRecord("learner", logging.WARNING, "", 0, "got %d", ("hello",), None)
+    book = LogBook()
+
+    def log() -> None:
+        CURRENT_LOGS.set(book)
+        _ToTheRightLab().emit(record)
+
+    contextvars.copy_context().run(log)
+    assert "Logging error" in capsys.readouterr().err
+    assert not book.errors
 
 
 def test_two_servers_keep_their_lines_apart():

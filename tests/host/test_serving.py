@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import socket
 import threading
@@ -162,6 +163,36 @@ def test_an_app_without_lifespan_is_served():
         assert connect(lab, "/anywhere").receive() == "bare"
 
 
+def test_no_answer_waits_for_the_acknowledgement_of_the_one_before(echo_app):
+    """Nagle's algorithm is off on what is accepted: with it a second small write is held back for 40 ms."""
+    with serve(echo_app) as lab:
+        ws = connect(lab)
+        ws.send("x")
+        ws.receive()
+        (protocol,) = lab._server.server_state.connections
+        sock = protocol.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_an_interrupt_while_a_server_starts_leaves_none_behind():
+    starting = threading.Event()
+
+    @asynccontextmanager
+    async def lifespan(app):
+        starting.set()
+        await asyncio.Event().wait()
+        yield
+
+    def interrupt():
+        starting.wait(10)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        serve(FastAPI(lifespan=lifespan), name="interrupted")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("labkit interrupted")]
+
+
 def test_leaving_the_with_block_stops_the_server_and_frees_its_port(echo_app):
     with serve(echo_app) as lab:
         assert lab.running
@@ -201,6 +232,71 @@ def test_stopping_returns_although_a_handler_never_ends():
     lab.stop()
     assert time.monotonic() - started < server_module.STOP_TIMEOUT_S
     assert ws.wait_closed().code == 1012
+
+
+def test_stopping_ends_shutdown_code_that_waits_for_ever(monkeypatch, capsys):
+    monkeypatch.setattr(server_module, "STOP_TIMEOUT_S", 0.2)
+    cancelled = []
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    lab = serve(FastAPI(lifespan=lifespan))
+    lab.stop()
+    assert cancelled
+    assert "blocks" not in capsys.readouterr().err
+
+
+def test_a_client_that_is_closing_already_does_not_keep_the_app_from_its_own_end():
+    """Its close frame was answered, and the answer waits behind what it does not read."""
+    ended = []
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        ended.append(True)
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.websocket("/ws")
+    async def flood(ws: WebSocket):
+        await ws.accept()
+        while True:
+            await ws.send_text("x" * 60_000)
+
+    @app.websocket("/calm")
+    async def calm(ws: WebSocket):
+        await ws.accept()
+        await ws.receive_text()
+
+    with serve(app) as lab, socket.create_connection(("127.0.0.1", lab.port)) as stalled:
+        calm_one = connect(lab, "/calm")
+        stalled.sendall(
+            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{lab.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+
+        def protocols():
+            return [each for each in lab._server.server_state.connections if hasattr(each, "writable")]
+
+        def until(holds):
+            deadline = time.monotonic() + 20
+            while not holds():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        until(lambda: any(not each.writable.is_set() for each in protocols()))
+        stalled.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
+        until(lambda: any(each.conn.close_rcvd is not None for each in protocols()))
+        lab.stop()
+    assert ended
+    assert calm_one.wait_closed().code == 1012
 
 
 def test_stopping_returns_although_a_handler_blocks_the_loop(monkeypatch, capsys):
@@ -320,6 +416,27 @@ def test_the_process_ends_by_itself_with_a_server_and_a_client_open():
     program = "from labkit import serve, connect; lab = serve('echo'); ws = connect(lab); print('end')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "end", "")
+
+
+def test_an_app_may_use_threads_to_write_what_it_has_when_the_process_ends(tmp_path):
+    import subprocess
+    import sys
+
+    program = f"""
+import asyncio, contextlib, pathlib
+from fastapi import FastAPI
+from labkit import serve
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    yield
+    await asyncio.to_thread(pathlib.Path({str(tmp_path / "kept")!r}).write_text, "all of it")
+
+lab = serve(FastAPI(lifespan=lifespan))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "kept").read_text() == "all of it"
 
 
 def test_errors_are_told_as_what_happened_what_was_expected_and_what_to_try():

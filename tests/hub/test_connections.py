@@ -433,6 +433,60 @@ def test_a_write_that_fails_while_closing_does_not_lose_track_of_the_close(run, 
     run(story())
 
 
+def test_what_could_not_be_written_takes_what_was_behind_it_along(run, arrive, settle):
+    """A gap in the middle would be hidden from who resumes after what came behind it."""
+
+    async def story():
+        hub = Hub(limits=Limits(write_timeout_s=0.3, drain_s=5.0))
+        client = await arrive(hub, "ada")
+        client.transport.reading.clear()
+        for number in range(3):
+            hub.publish("room", {"n": number})
+            await settle()
+        await asyncio.sleep(0.15)
+        draining = asyncio.create_task(hub.drain())  # a polite close, with what waits before it
+        while client.connection.writer.outbox:
+            await asyncio.sleep(0.01)  # until the first write's own time is over
+        client.transport.reading.set()
+        await draining
+        assert client.numbers == []
+        await client.over()
+        await hub.close()
+
+    run(story())
+
+
+def test_between_drain_and_close_nobodys_grace_ends(run, arrive, settle):
+    async def story():
+        left: list[str] = []
+        limits = Limits(presence_grace_s=0.01, restart_grace_s=0.01)
+        hub = Hub(limits=limits, on_left=lambda room, user: left.append(user))
+        clients = [await arrive(hub, name) for name in ("ada", "ben")]
+        await hub.drain()
+        await asyncio.sleep(0.1)
+        await hub.close()
+        assert left == []
+        assert hub.dump()["present"] == {"room": ["ada", "ben"]}
+        for client in clients:
+            await client.over()
+
+    run(story())
+
+
+def test_a_burst_larger_than_an_outbox_counts_all_its_frames(run, arrive, settle):
+    async def story():
+        hub = Hub()
+        client = await arrive(hub, "ada")
+        for number in range(1_000):
+            hub.publish("room", {"n": number})
+        while len(client.numbers) < 1_000:
+            await settle()
+        assert hub.stats().frames == len(client.transport.sent) == 1_000
+        await hub.close()
+
+    run(story())
+
+
 def test_a_drain_gives_up_stuck_clients_by_itself(run, arrive, settle):
     async def story():
         hub = Hub(limits=Limits(drain_s=0.05, write_timeout_s=60.0))

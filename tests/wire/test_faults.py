@@ -338,6 +338,19 @@ def test_a_fault_says_what_it_does_and_a_trace_keeps_it(lab: Lab) -> None:
     assert not fault.active
 
 
+def test_a_trace_tells_of_every_fault_and_of_what_is_still_at_work_when_it_is_cleared(lab: Lab) -> None:
+    for number in range(1, 13):
+        with lab.wire.fault(latency_s=number / 1_000):
+            pass
+    assert [span.text for span in lab.wire.trace().faults] == [f"{n} ms late" for n in range(1, 13)]
+    with lab.wire.fault(latency_s=0.05):
+        lab.wire.clear()
+        (span,) = lab.wire.trace().faults
+        assert (span.text, span.began_s, span.ended_s) == ("50 ms late", 0.0, None)
+    (span,) = lab.wire.trace().faults
+    assert span.ended_s is not None
+
+
 def test_a_function_that_drops_is_given_frames(wire: Wire) -> None:
     seen: list[Frame] = []
     with wire.fault(drop=lambda frame: bool(seen.append(frame)), toward="server"), raw(wire) as play:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -17,6 +18,7 @@ from labkit import connect, serve, show
 from labkit.errors import ConnectError, HandshakeRefused, LabError, ServeError
 from labkit.host import Lab, stop_all
 from labkit.wire import Conversation, Trace, WireMismatch, expect, raw
+from labkit.wire.http_reader import KEPT_EXCHANGES
 from labkit.wire.recorder import Recorder
 from labkit.wire.wire import Wire
 
@@ -24,6 +26,49 @@ from labkit.wire.wire import Wire
 def ended(number: int = 1) -> object:
     """Look for a conversation that both sides have let go of."""
     return lambda trace: len(trace.conversations) >= number and len(trace[number].endings) == 2
+
+
+def test_an_app_may_receive_in_two_tasks_while_it_is_watched() -> None:
+    async def app(scope, receive, send):
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+
+        async def answer() -> None:
+            text = (await receive())["text"]
+            await send({"type": "websocket.send", "text": text})
+
+        await asyncio.gather(answer(), answer())
+        await receive()
+
+    with serve(app, name="two") as lab, connect(lab.wire) as ws:
+        ws.send("a")
+        ws.send("b")
+        assert {ws.receive(), ws.receive()} == {"a", "b"}
+        ws.close()
+    assert lab.logs.errors == []
+
+
+def test_a_server_whose_name_cannot_be_is_told_at_once() -> None:
+    wire = Wire("ws://a..b:8000")
+    try:
+        with pytest.raises(ConnectError) as caught:
+            connect(wire, "/ws", timeout_s=60)
+        assert "within 60 s" not in str(caught.value)
+    finally:
+        wire.stop()
+
+
+def test_of_a_page_that_asks_for_hours_the_newest_questions_are_kept() -> None:
+    recorder = Recorder()
+    record = recorder.opened(1, 2)
+    for number in range(1_000):
+        record.feed("client", f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        record.feed("server", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    kept = recorder.trace()[1].exchanges
+    assert len(kept) == KEPT_EXCHANGES
+    assert kept[-1].request.target == "/999"
 
 
 # -- recording ---------------------------------------------------------------------------------------
