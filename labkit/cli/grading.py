@@ -16,7 +16,7 @@ from labkit.gradebook.class_results import ClassResults, Manual, merge, with_man
 from labkit.gradebook.grade_run import Progress, Shard, faulty, grade
 from labkit.gradebook.lms_fill import Filled, fill_canvas, fill_moodle
 from labkit.gradebook.manual_points import read_manual_points
-from labkit.gradebook.reports import write_reports
+from labkit.gradebook.reports import require_own_folders, write_reports
 from labkit.gradebook.store import write_whole
 from labkit.grader.levels import Level, parse_level
 from labkit.grader.probe import require_sandbox
@@ -44,6 +44,7 @@ def grade_class(
     Raises:
         LabError: nothing could be judged at all, or the sandbox is weaker than required.
     """
+    require_own_folders(out)
     part = Shard.parse(shard) if shard else None
     points = read_manual_points(manual, exercise) if manual is not None else {}
     sandbox = require_sandbox(parse_level(require) if require else Level.PROCESS)

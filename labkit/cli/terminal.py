@@ -66,7 +66,13 @@ def _open(url: str) -> None:
 @contextlib.contextmanager
 def stop_signals(on_stop: Callable[[], None]) -> Iterator[None]:
     """Call a function on Ctrl-C, SIGTERM or a closed terminal, instead of ending the process."""
-    before = {number: signal.signal(number, lambda *_: on_stop()) for number in STOP_SIGNALS}
+    # `nohup` has the closed terminal ignored, and so it stays.
+    numbers = [
+        number
+        for number in STOP_SIGNALS
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, lambda *_: on_stop()) for number in numbers}
     try:
         yield
     finally:

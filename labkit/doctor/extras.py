@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from labkit.doctor.report import Finding, State
+from labkit.grader.probe import strongest_sandbox
 
 BROWSERS = (
     "chromium-headless-shell",
@@ -34,7 +35,7 @@ def bubblewrap() -> Finding:
         return Finding("sandbox", State.OK, "bubblewrap is for Linux; solutions run in a child process here")
     path = shutil.which("bwrap")
     if path is None:
-        return Finding("sandbox", State.OK, "no bubblewrap; solutions run in a plain child process")
+        return Finding("sandbox", State.OK, f"no bubblewrap; {strongest_sandbox().words}")
     trial = subprocess.run(
         [path, "--ro-bind", "/", "/", "--unshare-all", "--", "/bin/true"],
         capture_output=True,
@@ -45,6 +46,4 @@ def bubblewrap() -> Finding:
     if trial.returncode == 0:
         return Finding("sandbox", State.OK, f"{path} works")
     why = trial.stderr.strip().partition("\n")[0] or f"exit code {trial.returncode}"
-    return Finding(
-        "sandbox", State.OK, f"{path} does not work here ({why}); solutions run in a plain child process"
-    )
+    return Finding("sandbox", State.OK, f"{path} does not work here ({why}); {strongest_sandbox().words}")

@@ -31,6 +31,8 @@ _IGNORED = {
     "venv",
     "node_modules",
     ".labkit",
+    "labkit",
+    "tests",
 }
 
 
@@ -186,6 +188,11 @@ class ZipBundle:
         title = f"{self._title}, {shown(name)},"
         with self._open() as archive:
             member = archive.getinfo(name)
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Python unpacks the others without any limit, a gigabyte from half a kilobyte.
+                raise SubmissionError(
+                    f"{title} is packed in an unusual way.", expected="an ordinary zip archive."
+                )
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise SubmissionError(
                     f"{title} is a symbolic link, which is not followed.", expected="the file itself."
@@ -198,7 +205,7 @@ class ZipBundle:
                 raise SubmissionError(
                     f"{title} cannot be unpacked: {error}.", expected="an archive without a password."
                 ) from None
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
                 raise SubmissionError(
                     f"{title} is damaged: {printable(str(error))}.", hint="ask for it again."
                 ) from None

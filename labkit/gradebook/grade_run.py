@@ -106,7 +106,13 @@ def grade(
         records[job.key] = record
         # A fault of the grader is no result: the next run tries again.
         if not is_faulty(record):
-            store.save(job.key, record)
+            try:
+                store.save(job.key, record)
+            except OSError as error:
+                raise LabError(
+                    f"The results cannot be written to {out}: {error.strerror or error}.",
+                    hint="free some space and run it again; what is judged is kept.",
+                ) from None
         on_progress(Progress(len(jobs), len(records), kept_count))
 
     judge_all(

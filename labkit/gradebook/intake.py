@@ -19,7 +19,7 @@ from labkit.gradebook.bundle import Bundle, FileBundle, FolderBundle, ZipBundle,
 from labkit.gradebook.notebook_cells import MAGIC, solution_cells
 from labkit.grader import exercise_names
 from labkit.grader.catalogue import find_exercise
-from labkit.grader.submission import SOLUTION_NAMES
+from labkit.grader.submission import SOLUTION_NAMES, is_same_code
 
 MAX_STUDENTS = 200_000
 
@@ -95,11 +95,11 @@ def _students(folder: Path) -> dict[str, list[tuple[str, Bundle]]]:
         path = folder / name
         suffix = path.suffix.lower()
         bundle: Bundle
-        if path.is_dir() and not path.is_symlink():
+        if not path.is_symlink() and path.is_dir():
             student, bundle = name, FolderBundle(path)
         elif suffix == ".zip":
             student, bundle = path.stem, ZipBundle(path)
-        elif suffix in (".py", ".ipynb") or not path.is_file():
+        elif suffix in (".py", ".ipynb") or path.is_symlink() or not path.is_file():
             student, bundle = path.stem, FileBundle(path)
         else:
             continue  # a list of grades, a read-me
@@ -184,7 +184,9 @@ def _of_notebook(
         cells = solution_cells(bundle.read(name), shown(PurePosixPath(name).name))
     except SubmissionError as error:
         if named is None:
-            raise
+            if alone:
+                raise
+            return  # it lies beside the submission
         yield Entry("", named, origin, problem=str(error))
         return
     for each, sources in cells.items():
@@ -202,7 +204,15 @@ def _of_notebook(
 
 def _the_one(entries: list[Entry]) -> Entry:
     """Return the one submission of a student for an exercise; if there are several, say so."""
-    sources = {entry.source for entry in entries if not entry.problem}
+    starter = find_exercise(entries[0].exercise).starter.read_text(encoding="utf-8")
+    begun = [
+        each
+        for each in entries
+        if each.problem or not is_same_code(each.source.decode("utf-8", "replace"), starter)
+    ]
+    entries = begun or entries[:1]
+    # Jupyter leaves out the last line break, the magic adds it.
+    sources = {entry.source.rstrip() for entry in entries if not entry.problem}
     if len(entries) == 1 or (len(sources) == 1 and not any(entry.problem for entry in entries)):
         return entries[0]
     first = entries[0]

@@ -107,21 +107,22 @@ def _fill(
 ) -> Filled:
     students = {student.casefold(): list(found) for student, found in results.students}
     unmatched = set(students)
-    without: list[str] = []
     width = len(rows[0])
-    for row in rows[first:]:
-        row += [""] * (width - len(row))
-        if not any(cell.strip() for cell in row) or not is_person(row):
-            continue
-        name = next(
-            (row[key].strip().casefold() for key in keys if row[key].strip().casefold() in students), None
-        )
-        if name is None:
-            without.append(row[keys[0]].strip() or row[0].strip())
-            continue
-        unmatched.discard(name)
-        for result in students[name]:
-            fill(row, result)
+    people = [row + [""] * (width - len(row)) for row in rows[first:]]
+    rows = [*rows[:first], *people]
+    people = [row for row in people if any(cell.strip() for cell in row) and is_person(row)]
+    # The surest column first, and only where it names one person: nobody gets another one's points.
+    for key in keys:
+        named: dict[str, list[list[str]]] = {}
+        for row in people:
+            named.setdefault(row[key].strip().casefold(), []).append(row)
+        for name in sorted(unmatched):
+            if len(found := named.get(name, [])) == 1:
+                unmatched.discard(name)
+                people = [row for row in people if row is not found[0]]
+                for result in students[name]:
+                    fill(found[0], result)
+    without = [row[keys[0]].strip() or row[0].strip() for row in people]
     page = io.StringIO()
     writer = csv.writer(page, delimiter=delimiter, lineterminator="\n")
     writer.writerow(rows[0])
@@ -132,7 +133,9 @@ def _fill(
 
 
 def _guarded(cell: str) -> str:
-    return cell if _is_number(cell) else safe_cell(cell)
+    # Not shortened: the system would take a part for a change.
+    begins = cell.lstrip(" ")[:1]
+    return cell if _is_number(cell) or safe_cell(begins) == begins else f"'{cell}"
 
 
 def _is_number(cell: str) -> bool:

@@ -54,7 +54,9 @@ def _solution_of(cell: Any) -> tuple[str, str]:
         text = "".join(part for part in text if isinstance(part, str))
     if not isinstance(text, str):
         return "", ""
-    # As in IPython, where the magic has to be the first line.
+    # As in IPython, which passes over empty lines at the top.
+    while text and not text.partition("\n")[0].strip():
+        text = text.partition("\n")[2]
     first, _, rest = text.partition("\n")
     words = first.split()
     if len(words) != 2 or words[0] != MAGIC:

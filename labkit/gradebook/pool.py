@@ -121,7 +121,7 @@ class _Judge:
         """End the judge in the middle of its work, from another thread; `judge` then returns None."""
         process = self._process
         if process is not None:
-            process.kill()
+            process.end()
 
     def judge(self, job: Job) -> Record | None:
         """Return the record of a submission; None if it is no longer wanted."""

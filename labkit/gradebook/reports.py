@@ -22,12 +22,30 @@ MAX_FILE_NAME_CHARACTERS = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+def require_own_folders(out: Path) -> None:
+    """See that what `write_reports` is going to replace is its own.
+
+    Raises:
+        LabError: a folder of that name holds something else.
+    """
+    for folder, suffix in ((STUDENTS_FOLDER, ".html"), (GRADESCOPE_FOLDER, ".json")):
+        for path in sorted((out / folder).glob("*")) if (out / folder).exists() else ():
+            is_ours = path.suffix == suffix or path.name.startswith(".part-")
+            if (out / folder).is_symlink() or not is_ours or not path.is_file():
+                raise LabError(
+                    f"{out / folder} holds {path.name}, which no report is: it would be lost.",
+                    expected="a folder for the results alone.",
+                    hint="--out results",
+                )
+
+
 def write_reports(results: ClassResults, out: Path) -> None:
     """Write `results.json`, the tables, the pages and the exports; what was there before is replaced.
 
     Raises:
         LabError: the folder cannot be written to.
     """
+    require_own_folders(out)
     names = file_names(student for student, _ in results.students)
     try:
         out.mkdir(parents=True, exist_ok=True)

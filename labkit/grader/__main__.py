@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -60,6 +61,8 @@ def main() -> None:
     """Judge one submission after another."""
     results = _Lines()
     adopt_orphans()
+    # Whoever started this closes its stdin; a submission may send signals.
+    signal.signal(signal.SIGINT, lambda *_: None)
     requests = _Requests()
     for request in requests:
         sandbox = request.get("sandbox")
@@ -147,7 +150,7 @@ class _Requests:
         for line in sys.stdin.buffer:
             self._waiting.put(json.loads(line))
         if self._examination is not None:
-            self._examination.close()
+            self._examination.close(for_good=True)
         os._exit(_ORPHANED_EXIT_CODE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from pathlib import Path
 
@@ -64,6 +65,8 @@ class Examination:
         self._deadline = time.monotonic() + self._limits.run_s
         self._submission: Submission | None = None
         self._child: Child | None = None
+        self._is_over = False
+        self._lock = threading.RLock()
         self._child_started = 0.0
         self._has_served = False
         self._is_ready = False
@@ -92,11 +95,17 @@ class Examination:
         if not self.is_starter:
             self._start_child()
 
-    def close(self) -> None:
-        """End what is running. Doing it twice is harmless."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+    def close(self, *, for_good: bool = False) -> None:
+        """End what is running. Doing it twice is harmless.
+
+        Args:
+            for_good: start nothing any more, whatever another thread is about to do.
+        """
+        with self._lock:
+            self._is_over |= for_good
+            child, self._child = self._child, None
+        if child is not None:
+            child.kill()
 
     def obstacle(self, spec: CheckSpec) -> CheckResult | None:
         """Return the result of a check that need not be tried, or None."""
@@ -153,7 +162,7 @@ class Examination:
         results = dict(self.results)
         message = ""
         if self._unusable is not None:
-            message = str(self._unusable)
+            message = printable(str(self._unusable))
             results = {spec.id: _result(spec, self._unusable.outcome) for spec in self.specs.values()}
         elif self.is_starter:
             results = {spec.id: _unattempted(spec) for spec in self.specs.values()}
@@ -177,9 +186,12 @@ class Examination:
     def _start_child(self, data: Path | None = None) -> None:
         if self._submission is not None:
             trusted = is_trusted(self._path)
-            self._child = start_child(
-                self._submission.source, self._settings, self._sandbox, trusted=trusted, data=data
-            )
+            with self._lock:
+                if self._is_over:
+                    raise RuntimeError("this examination is over")
+                self._child = start_child(
+                    self._submission.source, self._settings, self._sandbox, trusted=trusted, data=data
+                )
             self._child_started = time.monotonic()
             self._is_ready = False
 
@@ -277,7 +289,7 @@ def _judge(
         return _result(spec, "passed", points=spec.points, seconds=seconds)
     hint = f"labkit hint {exercise} {spec.id} - {spec.hints[0]}"
     if isinstance(error, CheckFailure):
-        expected, observed, outcome = error.expected, error.observed, error.outcome
+        expected, observed, outcome = printable(error.expected), printable(error.observed), error.outcome
     elif isinstance(error, AssertionError):
         expected, observed, outcome = spec.title, printable(str(error)) or "it does not hold", "failed"
     else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 """A browser's, so that a server cannot tell the grader from a visitor."""
@@ -52,8 +54,9 @@ def fetch(port: int, path: str, deadline: float, is_alive: Callable[[], bool] = 
         ConnectionError: nobody listens, or the server closed before it answered.
         BadResponse: the answer is no HTTP response, or has more than `MAX_BODY_BYTES`.
     """
+    target = quote(path, safe=string.printable.strip())  # a redirect may lead to any letters
     request = (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
+        f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
         "Accept: */*\r\nConnection: close\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", port), timeout=_left(deadline)) as connection:

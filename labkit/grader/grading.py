@@ -94,7 +94,8 @@ class GradingPlugin:
         except Exception as raised:
             error = raised
             raise
-        except BaseException:
+        except BaseException as raised:
+            error = raised  # an interrupt is no pass
             examination.close()
             raise
         finally:

@@ -93,6 +93,15 @@ class JudgeProcess:
         _stream(self._process.stdout).close()
         self._errors.close()
 
+    def end(self) -> None:
+        """Let the judge tidy up and end, from another thread than the one that asks it."""
+        with contextlib.suppress(OSError, ValueError):
+            _stream(self._process.stdin).close()
+        try:
+            self._process.wait(_FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def kill(self) -> None:
         """End the judge at once, from any thread."""
         with contextlib.suppress(ProcessLookupError, PermissionError):

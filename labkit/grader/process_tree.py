@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 
 import psutil
 
@@ -53,9 +52,8 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-@lru_cache
 def count_of_own_threads() -> int:
-    """Return how many threads the user of this process had when this was first asked."""
+    """Return how many threads the user of this process has now: the limit counts those of other programs too."""
     if sys.platform == "win32":
         return 0
     number, count = os.geteuid(), 0

@@ -72,7 +72,7 @@ def save_cell(exercise: str, source: str) -> Path | None:
     """
     starter = find_exercise(exercise).starter.read_text(encoding="utf-8")
     target = workspace_folder(exercise) / SOLUTION_NAMES[1]
-    if _is_same_code(source, starter):
+    if is_same_code(source, starter):
         target.unlink(missing_ok=True)
         return None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def read_submission(exercise: Exercise, path: Path) -> Submission:
             expected="a Python file with an ASGI application called `app`.",
             hint=f"start from exercises/{exercise.name}/{STARTER_NAME}.",
         )
-    return Submission(source, _is_same_code(text, exercise.starter.read_text(encoding="utf-8")))
+    return Submission(source, is_same_code(text, exercise.starter.read_text(encoding="utf-8")))
 
 
 def _read_file(exercise: Exercise, path: Path) -> bytes:
@@ -195,7 +195,7 @@ def _caret(error: SyntaxError) -> str:
     return f"    {stripped[:200]}\n    {' ' * min(column, 200)}^"
 
 
-def _is_same_code(one: str, other: str) -> bool:
+def is_same_code(one: str, other: str) -> bool:
     """Tell whether two sources differ in nothing but layout, comments and docstrings."""
     try:
         return _dump(one) == _dump(other)

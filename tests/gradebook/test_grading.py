@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from labkit.cli.grading import grade_class
 from labkit.errors import LabError
 from labkit.gradebook import pool
 from labkit.gradebook.class_results import merge, read_results
@@ -223,7 +225,7 @@ class Judging:
     def close(self):
         pass
 
-    kill = close
+    end = kill = close
 
 
 SANDBOX = Sandbox(Level.PROCESS)
@@ -366,3 +368,47 @@ def test_a_sandbox_that_is_too_weak_is_refused_before_anything_runs(tmp_path):
     )
     assert code == 0
     assert told.startswith(f"sandbox: {strongest_sandbox().words}\n")
+
+
+def grade_as_told(folder, out):
+    options = dict.fromkeys(("exercise", "require", "manual", "shard", "canvas", "moodle"))
+    return grade_class(folder, out, workers=1, resume=True, **options)
+
+
+@pytest.mark.parametrize("stranger", ["students/ada.txt", "students/ada/echo.html", "gradescope/setup.sh"])
+def test_where_something_else_would_be_lost_nothing_is_judged(tmp_path, monkeypatch, stranger):
+    judging = Judging()
+    monkeypatch.setattr(pool, "JudgeProcess", judging)
+    folder, out = class_of(tmp_path, ada="a = 1\n"), tmp_path / "out"
+    (out / stranger).parent.mkdir(parents=True)
+    (out / stranger).write_text("kept", encoding="utf-8")
+    place, name = stranger.split("/")[:2]
+    with pytest.raises(LabError) as caught:
+        grade_as_told(folder, out)
+    assert str(caught.value) == (
+        f"{out / place} holds {name}, which no report is: it would be lost.\n"
+        "Expected: a folder for the results alone.\n"
+        "Try: --out results"
+    )
+    assert judging.asked == []
+    assert (out / stranger).read_text(encoding="utf-8") == "kept"
+
+
+def test_its_own_reports_are_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "JudgeProcess", Judging())
+    folder = class_of(tmp_path, ada="a = 1\n")
+    assert [grade_as_told(folder, tmp_path / "out") for _ in range(2)] == [0, 0]
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    def save(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pool, "JudgeProcess", Judging())
+    monkeypatch.setattr(Store, "save", save)
+    with pytest.raises(LabError) as caught:
+        grade(class_of(tmp_path, ada="a = 1\n"), tmp_path / "out", sandbox=SANDBOX, workers=1)
+    assert str(caught.value) == (
+        f"The results cannot be written to {tmp_path / 'out'}: No space left on device.\n"
+        "Try: free some space and run it again; what is judged is kept."
+    )

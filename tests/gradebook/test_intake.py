@@ -15,6 +15,7 @@ from labkit.errors import LabError, SubmissionError, UnknownName
 from labkit.gradebook import bundle
 from labkit.gradebook.bundle import MAX_FILES, FolderBundle, ZipBundle
 from labkit.gradebook.intake import collect
+from labkit.grader.catalogue import find_exercise
 
 SOURCE = "app = 1\n"
 
@@ -150,6 +151,33 @@ def test_the_same_submission_twice_is_one(tmp_path):
     assert only(tmp_path).problem == ""
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {
+            "notebooks/echo.ipynb": notebook(
+                ("code", "%%solution echo\n" + find_exercise("echo").starter.read_text(encoding="utf-8"))
+            )
+        },
+        {
+            "exercises/echo/solution_cell.py": SOURCE,
+            "notebooks/echo.ipynb": notebook(("code", "%%solution echo\n" + SOURCE.rstrip())),
+        },
+        {"labkit/apps/echo.py": "app = 2\n", "tests/echo.py": "app = 3\n"},
+        {"Untitled.ipynb": ""},
+    ],
+    ids=["starter in its cell", "cell without last line break", "kit", "empty notebook"],
+)
+def test_what_a_workspace_holds_beside_the_solution_does_no_harm(tmp_path, beside):
+    entry = only(put(tmp_path / "ada", {"exercises/echo/solution.py": SOURCE, **beside}).parent)
+    assert (entry.problem, entry.source) == ("", SOURCE.encode())
+
+
+def test_empty_lines_above_the_magic_are_passed_over(tmp_path):
+    put(tmp_path, {"ada/mine.ipynb": notebook(("code", "\n  \n%%solution echo\n" + SOURCE))})
+    assert only(tmp_path).source == SOURCE.encode()
+
+
 def refusing(opener, refused):
     def open_unless_refused(path, *args, **options):
         if os.fspath(path) == os.fspath(refused):
@@ -227,6 +255,35 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path):
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
     assert "echo.py, is a symbolic link, which is not followed." in problem_of(tmp_path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_any_limit_is_not_unpacked(tmp_path, monkeypatch, compression):
+    with zipfile.ZipFile(tmp_path / "ada.zip", "w", compression) as archive:
+        archive.writestr("echo.py", SOURCE)
+    monkeypatch.setattr(bundle.zipfile.ZipFile, "open", lambda *_: pytest.fail("it was unpacked"))
+    assert problem_of(tmp_path) == (
+        "ada.zip, echo.py, is packed in an unusual way.\nExpected: an ordinary zip archive."
+    )
+
+
+def test_a_name_in_an_archive_that_is_no_utf_8_stops_nobody_else(tmp_path):
+    put(tmp_path, {"ben/echo.py": SOURCE})
+    zipped(tmp_path / "ada.zip", {"é/echo.py": SOURCE})
+    data = (tmp_path / "ada.zip").read_bytes()
+    (tmp_path / "ada.zip").write_bytes(data.replace("é".encode(), b"\xff\xff", 1))
+    (ada, ben), problems = collect(tmp_path)
+    assert ada.problem.startswith("ada.zip, é/echo.py, is damaged: ")
+    assert (ben.problem, problems) == ("", [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links as POSIX has them")
+def test_a_link_to_a_name_that_is_too_long_stops_nobody_else(tmp_path):
+    put(tmp_path, {"ben/echo.py": SOURCE})
+    (tmp_path / "ada").symlink_to("x" * 300)
+    entries, problems = collect(tmp_path)
+    assert [(entry.student, entry.problem) for entry in entries] == [("ben", "")]
+    assert [problem.student for problem in problems] == ["ada"]
 
 
 def test_a_hundred_thousand_files_are_not_looked_through(tmp_path):

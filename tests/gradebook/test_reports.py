@@ -240,6 +240,32 @@ def test_moodle_gets_points_into_its_worksheet(tmp_path):
         fill_moodle(path, RESULTS)
 
 
+@pytest.mark.parametrize(
+    ("fill", "header"),
+    [
+        (fill_moodle, "Username,Identifier,First name,Grade,Feedback comments"),
+        (fill_canvas, "SIS Login ID,ID,Student,Echo (17),Chat (18)"),
+    ],
+    ids=["moodle", "canvas"],
+)
+def test_nobody_gets_the_points_of_a_namesake(tmp_path, fill, header):
+    path = tmp_path / "grades.csv"
+    path.write_text(f"{header}\nelse,1,Ada,,\nada,2,Augusta,,\n", encoding="utf-8")
+    filled = fill(path, RESULTS, *(["echo"] if fill is fill_moodle else []))
+    rows = list(csv.reader(filled.text.splitlines()))
+    assert [row[3] for row in rows[1:]] == ["", "6"]
+    assert filled.without == ("else",)
+
+
+@pytest.mark.parametrize("start", ["", "=", "  ="])
+def test_a_long_feedback_stays_whole(tmp_path, start):
+    path = tmp_path / "moodle.csv"
+    feedback = start + "x" * 3000
+    path.write_text(f"Username,Grade,Feedback comments\nada,,{feedback}\n", encoding="utf-8")
+    (_, row) = csv.reader(fill_moodle(path, RESULTS, "echo").text.splitlines())
+    assert row == ["ada", "6", f"'{feedback}" if start else feedback]
+
+
 def test_a_table_of_something_else_is_refused(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")

@@ -54,6 +54,7 @@ def test_a_replica_passes_over_other_types_and_keeps_the_last_cursor():
         ({"type": "draw", **item("a", width=float("nan"))}, "not a number"),
         ({"type": "draw", **item("a", color="red")}, "not a colour such as"),
         ({"type": "draw", **item("a", tool="hammer")}, "not one of the tools"),
+        ({"type": "cursor", "artist_id": "ada", "color": COLOR, "x": 10**400, "y": 1}, "not a number"),
         ({"type": "clear"}, "no field 'artist_id'"),
         ({"type": "history", "history": [item("a"), item("a")]}, "observed: "),
     ],

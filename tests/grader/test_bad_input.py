@@ -111,6 +111,12 @@ def test_a_syntax_error(tmp_path):
     )
 
 
+def test_control_characters_in_a_syntax_error_are_made_visible(tmp_path):
+    record = record_of(tmp_path, "app = = '\x1b[2J\u202e'\n")
+    assert "    app = = '\\u001b[2J\\u202e'\n" in record.message
+    assert "\x1b" not in record.message
+
+
 def test_a_file_with_a_null_character(tmp_path):
     record = record_of(tmp_path, "app = 1\0\n")
     assert record.exit_code == 2
@@ -362,3 +368,41 @@ def test_an_exercise_of_another_name():
         f"Expected: one of {', '.join(exercise_names())}.\n"
         "Try: 'echo' - is that what you meant?"
     )
+
+
+NO_OBJECTS = """
+from collections import Counter
+inner, OPEN = app, Counter()
+
+async def app(scope, receive, send):
+    who = scope.get("path"), scope.get("query_string")
+
+    async def noisy(event):
+        text = event.get("text", "")
+        if {condition}:
+            await send({{"type": "websocket.send", "text": "[7]"}})
+        await send(event)
+
+    OPEN[who] += 1
+    try:
+        await inner(scope, receive, noisy)
+    finally:
+        OPEN[who] -= 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("exercise", "condition", "fails"),
+    [
+        ("pitfalls", "'\"sender\"' in text", "untouched"),
+        ("rooms", """OPEN[who] > 1 and '"type": "message"' in text or len(text) > 3000""", "same_name"),
+    ],
+)
+def test_messages_that_are_json_but_no_objects_are_the_learners_failure(tmp_path, exercise, condition, fails):
+    path = tmp_path / "solution.py"
+    right = (RIGHT.parents[2] / exercise / "right" / "raw_asgi.py").read_text(encoding="utf-8")
+    path.write_text(right + NO_OBJECTS.format(condition=condition), encoding="utf-8")
+    record = judge(exercise, path, limits=IMPATIENT)
+    result = next(check for check in record.checks if check.id == fails)
+    assert "grader_fault" not in {check.outcome for check in record.checks}, record
+    assert (result.outcome, "[7]" in result.observed) == ("failed", True), record

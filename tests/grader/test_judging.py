@@ -9,13 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from labkit.errors import LabError
-from labkit.grader import CheckResult, Record, judge, unattempted
+from labkit.grader import CheckResult, Record, grading, judge, unattempted
 from labkit.grader.catalogue import find_exercise
+from labkit.grader.examination import Examination
+from labkit.grader.failures import WrongAnswer
+from labkit.grader.levels import Level, Sandbox
 from labkit.grader.probe import strongest_sandbox
 from labkit.grader.record import make_record
 
@@ -182,7 +186,6 @@ def test_a_secret_of_a_run_comes_from_its_seed_and_is_long_enough_to_sign_with()
 
 @pytest.mark.slow
 def test_a_fault_of_a_check_is_never_the_learners(tmp_path, monkeypatch):
-    from labkit.grader.examination import Examination
     from labkit.grader.server import Server
 
     examination = Examination(find_exercise("echo"), RIGHT)
@@ -198,3 +201,59 @@ def test_a_fault_of_a_check_is_never_the_learners(tmp_path, monkeypatch):
         "the check itself failed with ZeroDivisionError: division by zero. That is not your fault."
     )
     assert result.hint == ""
+
+
+INTERRUPTS = """
+import os, signal
+
+async def app(scope, receive, send):
+    if scope["type"] != "websocket":
+        raise NotImplementedError
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] == "websocket.receive":
+        os.kill(os.getppid(), signal.SIGINT)
+        await send({"type": "websocket.send", "text": "wrong"})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_submission_that_interrupts_its_judge_gains_nothing(tmp_path):
+    path = tmp_path / "solution.py"
+    path.write_text(INTERRUPTS, encoding="utf-8")
+    record = judge("echo", path, sandbox=Sandbox(Level.PROCESS))
+    assert (record.score, record.checks[0].outcome, record.checks[0].observed) == (0, "failed", '"wrong"')
+    assert "grader_fault" not in {check.outcome for check in record.checks}
+
+
+def test_a_check_that_is_interrupted_is_not_passed(monkeypatch):
+    examination = Examination(find_exercise("echo"), RIGHT)
+    monkeypatch.setattr(examination, "begin", lambda spec: None)
+    monkeypatch.setattr(grading, "_is_check", lambda item: True)
+    told = []
+    check = SimpleNamespace(name="test_one_reply", path=examination.exercise.test_file, funcargs={})
+    run = grading.GradingPlugin(lambda folder: examination, told.append).pytest_pyfunc_call(check)
+    next(run)
+    with pytest.raises(KeyboardInterrupt):
+        run.throw(KeyboardInterrupt())
+    assert [(result.id, result.points, result.passed) for result in told] == [("one_reply", 0, False)]
+
+
+def test_a_lone_surrogate_in_what_came_does_not_stop_the_record():
+    examination = Examination(find_exercise("echo"), RIGHT)
+    failure = WrongAnswer(expected="a\udc80", observed="b\ud800")
+    result = examination.end(find_exercise("echo").checks[0], failure, 0.1)
+    assert (result.expected, result.observed) == ("a\\udc80", "b\\ud800")
+    assert b"ud800" in json.dumps(examination.record().to_json(), ensure_ascii=False).encode()
+
+
+def test_an_examination_that_is_over_starts_nothing():
+    examination = Examination(find_exercise("echo"), RIGHT)
+    examination.open()
+    examination.close(for_good=True)
+    try:
+        with pytest.raises(RuntimeError, match="this examination is over"):
+            examination.begin(find_exercise("echo").checks[0])
+    finally:
+        examination.close()

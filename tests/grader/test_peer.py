@@ -112,6 +112,11 @@ def test_words_and_phrases_come_from_the_seed(child):
     assert one.word() != one.word()
 
 
+def test_a_path_of_any_letters_can_be_fetched(child):
+    paths = ("/json?ü=🔊", "/t%65xt", "/ü")
+    assert [fetch(child.port, path, time.monotonic() + 10).status for path in paths] == [200, 200, 404]
+
+
 def test_what_a_check_does_is_written_down(server):
     ws = server.connect("/ws", who="Ada")
     ws.send("hi")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from labkit.grader import judge, probe
 from labkit.grader.levels import Level, Sandbox, SandboxTooWeak, parse_level
 from labkit.grader.limits import Limits
 from labkit.grader.probe import candidates, require_sandbox, shortcomings, strongest_sandbox
+from labkit.grader.process_tree import count_of_own_threads
 from labkit.grader.visible_paths import readable_parts, without_nested
 from labkit.grader.watcher import excess_of_folder
 
@@ -192,3 +194,18 @@ def test_a_hole_in_a_file_and_a_link_out_of_a_folder_count_for_nothing(tmp_path)
     for number in range(5_000):
         (tmp_path / str(number)).touch()
     assert excess_of_folder(tmp_path) == "it made more than 5000 files"
+
+
+@POSIX_ONLY
+def test_the_threads_of_the_user_are_counted_anew_each_time():
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait) for _ in range(200)]
+    before = count_of_own_threads()
+    try:
+        for thread in threads:
+            thread.start()
+        assert count_of_own_threads() > before + 100
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()

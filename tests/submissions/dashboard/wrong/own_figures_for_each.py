@@ -1,5 +1,5 @@
 # fails: same_for_all alone
-# says: the message that Cleo got
+# says: what Cleo got
 # made anew for each viewer
 import asyncio
 import json

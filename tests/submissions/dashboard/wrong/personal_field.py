@@ -1,5 +1,5 @@
 # fails: same_for_all
-# says: the message
+# says: what Cleo got
 # each viewer's number is in the message
 import asyncio
 import json

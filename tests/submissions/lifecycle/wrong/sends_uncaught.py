@@ -1,5 +1,5 @@
-# fails: leaves_quietly
-# says: after a client has left: cut with unread answers
+# fails: vanishes_busy alone
+# says: "event": "disconnected"
 # only receiving is inside of the try
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
