@@ -281,6 +281,7 @@ class Peer:
         if self._line.protocol.close_rcvd is None or self._line.protocol.close_code != code:
             self._fail_as_lost(expected)
         self._end_was_expected = True
+        self._sent_in_vain = False  # what was said meanwhile met the close that was to come
 
     @property
     def is_over(self) -> bool:

@@ -277,6 +277,18 @@ def test_a_ping_tells_who_has_stopped_reading(server):
         ws.ping()
 
 
+def test_what_is_said_into_a_close_that_is_due_is_held_against_nobody(server):
+    ws = server.connect("/ws")
+    ws.send("policy")
+    ws.expect_text("no")
+    server.wait_until(lambda: bool(ws.loss), like=True)
+    ws.send("too late")
+    with pytest.raises(LostConnection, match="can go on sending"):
+        server.require_all_sent()
+    ws.expect_close(1008)
+    server.require_all_sent()
+
+
 def test_a_close_by_the_server_can_be_required(server):
     ws = server.connect("/ws")
     ws.send("policy")

@@ -285,15 +285,15 @@ def test_a_client_that_is_closing_already_does_not_keep_the_app_from_its_own_end
         def protocols():
             return [each for each in lab._server.server_state.connections if hasattr(each, "writable")]
 
-        def until(holds):
-            deadline = time.monotonic() + 20
+        def wait_until(holds):
+            moment, deadline = threading.Event(), time.monotonic() + 20
             while not holds():
                 assert time.monotonic() < deadline
-                time.sleep(0.01)
+                moment.wait(0.01)
 
-        until(lambda: any(not each.writable.is_set() for each in protocols()))
+        wait_until(lambda: any(not each.writable.is_set() for each in protocols()))
         stalled.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
-        until(lambda: any(each.conn.close_rcvd is not None for each in protocols()))
+        wait_until(lambda: any(each.conn.close_rcvd is not None for each in protocols()))
         lab.stop()
     assert ended
     assert calm_one.wait_closed().code == 1012
