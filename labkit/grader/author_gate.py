@@ -30,7 +30,7 @@ from labkit.grader.record import CheckResult, Record
 from labkit.grader.reference_solution import reference_path
 from labkit.grader.submission import read_submission
 
-IMPATIENT = Limits(step_s=2.5, settle_s=1)
+IMPATIENT = Limits(start_s=60, step_s=2.5, settle_s=1)
 """For submissions that are wrong: what never comes need not be waited for as long."""
 
 MIN_CHECKS = 8

@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 RIGHT = HERE.parent / "submissions" / "echo" / "right" / "fastapi_try_except.py"
 
 SHORT = Limits(start_s=5, step_s=1.5, settle_s=1, check_s=4, run_s=15)
-USUAL = Limits(start_s=20)
+USUAL = Limits(start_s=60, step_s=15)
 GONE_S = 8.0
 FLAG = "STOLEN-7c1f"
 

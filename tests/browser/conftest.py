@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from labkit import serve
 from labkit.host import Lab
 
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 20_000
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -97,6 +97,12 @@ class Watch:
         )
         page.on("request", lambda request: note_request(request.url))
         page.on("websocket", lambda websocket: note_request(websocket.url))
+
+
+@pytest.fixture(autouse=True)
+def expectations_of_every_page() -> None:
+    """The same patience in every module, whatever the one before has left."""
+    expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture

@@ -17,7 +17,10 @@ from labkit.host import Lab
 OpenPage = Callable[..., Page]
 Cut = Callable[..., AbstractContextManager[None]]
 Start = Callable[..., Lab]
-LINE_IS_DOWN = r"WebSocket connection to .* failed|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED"
+LINE_IS_DOWN = (
+    r"WebSocket connection to .* failed"
+    r"|ERR_(INTERNET_DISCONNECTED|CONNECTION_REFUSED|CONNECTION_RESET|SOCKET_NOT_CONNECTED)"
+)
 
 
 @pytest.fixture(autouse=True)

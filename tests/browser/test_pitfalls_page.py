@@ -68,14 +68,14 @@ def test_five_at_once_take_as_long_as_one(start: Start, open_page: OpenPage) -> 
 def test_the_meter_shows_how_long_a_request_takes_and_shades_the_work(
     start: Start, open_page: OpenPage
 ) -> None:
-    lab = start(pitfalls.create_app(work_s=1.5))
+    lab = start(pitfalls.create_app(work_s=5))
     page = ready(open_page(lab.url + "/"))
     expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+$"))
     page.get_by_role("button", name="Work", exact=True).click()
     expect(page.locator(".chart-marks rect")).to_have_count(1)
     expect(page.locator(".job")).to_contain_text("Response")
     worst = int(re.findall(r"worst (\d+) ms", page.locator("#worst").text_content() or "")[0])
-    assert worst < 1_500
+    assert worst < 5_000
     expect(page.locator(".chart")).to_have_attribute(
         "aria-label", re.compile(r"Waiting time, the last 30 seconds")
     )
@@ -131,7 +131,7 @@ def test_everybody_has_a_name_of_their_own_which_a_reload_keeps(start: Start, op
 def test_when_the_server_comes_back_so_do_both_lines_and_unanswered_work_is_told(
     start: Start, open_page: OpenPage, watch: Any, lasting_port: int
 ) -> None:
-    watch.allow(r"ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE")
+    watch.allow(r"ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED")
     lab = start(pitfalls.create_app(work_s=600), name="pitfalls", port=lasting_port)
     page = ready(open_page(lab.url + "/"))
     page.get_by_role("button", name="Work", exact=True).click()

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -27,7 +28,7 @@ from labkit.host.server import Lab
 from labkit.host.sockets import listen
 
 QUICK = Timings(request_s=0.2, write_s=0.2, close_s=0.2, linger_s=0.5)
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 BIG_BYTES = 20_000_000
 HANDSHAKE = (
     b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -425,8 +426,9 @@ def test_a_head_that_drips_in_does_not_gain_time(serve_watched):
     started = time.monotonic()
     with served.dial(b"GET / HTTP/1.1\r\nX: ") as sock:
         while not select.select([sock], [], [], 0.02)[0]:
-            sock.sendall(b"a")
-        assert read_all(sock).startswith(b"HTTP/1.1 408 ")
+            with suppress(OSError):
+                sock.sendall(b"a")
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - started < PATIENCE_S
 
 

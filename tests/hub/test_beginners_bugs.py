@@ -222,7 +222,7 @@ def serve_plainly(app: Any, ping_s: float) -> Iterator[int]:
 
 @contextmanager
 def serve_by_labkit(app: Any, ping_s: float) -> Iterator[int]:
-    with serve(app, ping_interval_s=ping_s, ping_timeout_s=ping_s) as lab:
+    with serve(app, ping_interval_s=ping_s, ping_timeout_s=max(ping_s, 2.0)) as lab:
         yield lab.port
 
 

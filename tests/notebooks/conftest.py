@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from labkit.course.transport import connection_options
 from labkit.course.workspace import init
 
-CELL_TIMEOUT_S = 60
+CELL_TIMEOUT_S = 300
 
 BEFORE = """
 import asyncio, psutil
@@ -87,6 +87,7 @@ def run_notebook(workspace: Path) -> Callable[..., dict[str, str]]:
         client = NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT_S,
+            iopub_timeout=60,
             km=AsyncKernelManager(kernel_name="python3", **connection_options()),
             allow_errors=True,
             resources={"metadata": {"path": str(path.parent)}},

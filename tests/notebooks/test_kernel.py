@@ -18,7 +18,7 @@ from labkit.course.transport import connection_options
 
 pytestmark = pytest.mark.slow
 
-DEADLINE_S = 30
+DEADLINE_S = 120
 NOTEBOOKS = course_root() / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 
