@@ -58,21 +58,17 @@ class Boards:
     def __init__(self, hub: Hub, folder: Path | None) -> None:
         self._hub = hub
         self._wanted = folder
-        self._folder: Path | None = None
-        self._trouble: Notice | None = None
         self._lock: FolderLock | None = None
         self._key = secrets.token_bytes(32)
         self._boards: dict[str, tuple[LiveBoard, KeptBoard]] = {}
-        self._opening = asyncio.Lock()
-        self._writer: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
-        self._ending = asyncio.Event()
-        self.shelf: Shelf = MemoryShelf()
 
     async def __aenter__(self) -> Self:
         # Anew for each life: an app that was stopped may be served again, by another event loop.
         self._opening, self._writing, self._ending = asyncio.Lock(), asyncio.Lock(), asyncio.Event()
-        self._folder, self._trouble, self._writer, self.shelf = None, None, None, MemoryShelf()
+        self._folder: Path | None = None
+        self._trouble: Notice | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self.shelf: Shelf = MemoryShelf()
         if self._wanted is None:
             return self
         if await asyncio.to_thread(self._take_folder, self._wanted):

@@ -41,9 +41,8 @@ def create_app() -> FastAPI:
                     if hears:
                         await ws.send_text(f"Server received: {text} ✨")
                 except WebSocketDisconnect:
-                    hears = (
-                        False  # it has closed already; what it said before is still to be read, and its code
-                    )
+                    # It has closed already. What it said before is still to be read, and its code.
+                    hears = False
             code = event["code"]
         finally:
             # unregister: one line for every way to leave

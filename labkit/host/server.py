@@ -241,7 +241,8 @@ class Lab:
         """Stop the server: every open WebSocket gets close code 1012, the port is free afterwards.
 
         Returns within about 3 s, even if a handler never ends. One that blocks the event loop is named, and broken
-        off or left behind, after a second more. Stopping twice is fine.
+        off or left behind, after a second more; shutdown code of the app that waits for ever is cancelled, after at
+        most two. Stopping twice is fine.
         """
         with self._stop_lock:
             if not self._stopped:
@@ -255,15 +256,9 @@ class Lab:
                 loop.call_soon_threadsafe(server.ask_to_stop if server.started else serving.cancel)
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(STOP_TIMEOUT_S)
-            if (
-                self._thread.is_alive()
-                and not line_of(self._thread)
-                and loop is not None
-                and serving is not None
-            ):
-                with contextlib.suppress(
-                    RuntimeError
-                ):  # no code of the app runs: its shutdown waits without an end
+            if self._thread.is_alive() and not line_of(self._thread) and loop and serving:
+                # No code of the app runs: its shutdown waits without an end.
+                with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(serving.cancel)
                 self._thread.join(GRACEFUL_SHUTDOWN_S + 1)
             if self._thread.is_alive():

@@ -345,5 +345,5 @@ def test_a_proxy_in_the_environment_is_seen_and_the_echo_works_all_the_same(run:
     )
     states = {finding["name"]: finding["state"] for finding in json.loads(result.stdout)["findings"]}
     assert states["proxies"] == "warn"
-    assert states["echo"] in ("ok", "warn")  # a busy machine answers slowly, and it says so
+    assert states["echo"] == "ok"
     assert result.returncode == 0

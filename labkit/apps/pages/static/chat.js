@@ -247,7 +247,8 @@ if (isProjector) {
   start("watch");
 } else {
   if (matchMedia("(max-width: 44rem)").matches) $("people-box").open = false;
-  nameInput.value = rememberedName() || inventName();
-  if (nameInput.value === rememberedName() && fitsAddress(nameInput.value)) join(nameInput.value);
+  const name = rememberedName();
+  nameInput.value = name || inventName();
+  if (name && fitsAddress(name)) join(name);
   else askName();
 }
