@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 RUNTIME_DIR = "JUPYTER_RUNTIME_DIR"
 THREAD_END_S = 5.0
+BLAMED: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""Threads that outlived a test which has failed for it: the tests after it are not to blame."""
 MOST_WORKERS = 4
 WAITING = Path(__file__).parent / "grader" / "test_submissions.py"
 
@@ -86,8 +89,10 @@ def nothing_left() -> Iterator[None]:
         from labkit.host import stop_all
 
         stop_all()
-    ours = [thread for thread in threading.enumerate() if thread.name.startswith("labkit")]
+    threads = threading.enumerate()
+    ours = [thread for thread in threads if thread.name.startswith("labkit") and thread not in BLAMED]
     for thread in ours:
         thread.join(THREAD_END_S)  # a client's thread ends once it has read that its server closed
-    left = [thread.name for thread in ours if thread.is_alive()]
-    assert not left, f"threads left behind: {left}"
+    left = [thread for thread in ours if thread.is_alive()]
+    BLAMED.update(left)
+    assert not left, f"threads left behind: {[thread.name for thread in left]}"

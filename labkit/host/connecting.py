@@ -53,10 +53,10 @@ def connect(
         opener = httpx_ws.WebSocketClient(client, session_class=Session)
         offered = list(subprotocols) if subprotocols else None
         session = stack.enter_context(opener.connect(url, subprotocols=offered, headers=dict(headers or {})))
+        return Connection(session, stack, url=_ws_scheme(url))
     except BaseException as error:  # noqa: BLE001  an interrupt too must not leave a socket behind
         stack.close()
         raise _explain(error, target, url, timeout_s) from None
-    return Connection(session, stack, url=_ws_scheme(url))
 
 
 @functools.cache

@@ -104,8 +104,8 @@ class Connection:
         self._reader = threading.Thread(
             target=self._read_until_closed, name=f"labkit client {self._shown_url}", daemon=True
         )
-        self._reader.start()
         _OPEN.add(self)
+        self._reader.start()
 
     # -- sending and receiving -------------------------------------------------------------------
 

@@ -49,7 +49,6 @@ class Registry:
                 lab = start(self._take_socket(place), self._port_of.get(place, 0))
                 self._at[place] = lab
                 self._port_of[place] = lab.port
-            self._running[lab] = None
             return lab
 
     def _place_for(self, name: str | None) -> Place | None:
@@ -81,6 +80,10 @@ class Registry:
                 self._at[left].stop()
                 del self._at[left]
                 left = Place(left.key, left.number + 1)
+
+    def remember(self, lab: Lab) -> None:
+        """Count a server among the running ones, before it starts: an interrupt while it does must not lose it."""
+        self._running[lab] = None
 
     def forget(self, lab: Lab) -> None:
         """Take a stopped server out of the list of running ones."""

@@ -136,6 +136,7 @@ class Lab:
         self._ready_or_dead = threading.Event()
         self._failure: BaseException | None = None
         self._stop_lock = threading.RLock()
+        self._ending = False
         self._stopped = False
         self._wire: Wire | None = None
         self._wire_lock = threading.Lock()
@@ -151,8 +152,8 @@ class Lab:
                 ready within 5 s. Nothing is left behind then.
         """
         capture_logs()
-        self._thread.start()
         try:
+            self._thread.start()  # waits too: the thread may be up and serving before this returns
             in_time = self._ready_or_dead.wait(READY_TIMEOUT_S)
         except BaseException:  # the interrupt button: nobody else knows of this server yet
             self.stop()
@@ -211,6 +212,8 @@ class Lab:
         self._server = _Uvicorn(config, self._ready_or_dead.set)
         self._serving = asyncio.current_task()
         self._loop = loop
+        if self._ending:  # stopped before there was a loop to tell it to
+            return
         with self._sock.dup() as sock:  # uvicorn closes the one it gets; the port must outlive it
             await self._server._serve(sockets=[sock])
 
@@ -250,12 +253,14 @@ class Lab:
 
     def release(self) -> socket.socket:
         """End the server but return its listening socket, still bound, for the server that comes next."""
+        self._ending = True
         server, loop, serving = self._server, self._loop, self._serving
         if server is not None and loop is not None and serving is not None and not loop.is_closed():
             with contextlib.suppress(RuntimeError):  # the loop has just closed by itself
                 loop.call_soon_threadsafe(server.ask_to_stop if server.started else serving.cancel)
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(STOP_TIMEOUT_S)
+        if self._thread is not threading.current_thread():
+            with contextlib.suppress(RuntimeError):  # it never started, or is coming up and ends by itself
+                self._thread.join(STOP_TIMEOUT_S)
             if self._thread.is_alive() and not line_of(self._thread) and loop and serving:
                 # No code of the app runs: its shutdown waits without an end.
                 with contextlib.suppress(RuntimeError):

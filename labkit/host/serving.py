@@ -66,6 +66,7 @@ def serve(
             policy=admitting,
             on_stopped=REGISTRY.forget,
         )
+        REGISTRY.remember(lab)
         lab.start()
         return lab
 

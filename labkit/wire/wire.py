@@ -76,8 +76,8 @@ class Wire:
         self.ws_url = f"ws://{LOOPBACK}:{self.port}"
         self._unwatch: Callable[[], None] = lambda: None
         self._stop_lock = threading.Lock()
-        self._proxy.start()
         _OPEN.add(self)
+        self._proxy.start()
 
     @classmethod
     def of(cls, lab: Lab) -> Self:

@@ -88,6 +88,30 @@ def test_an_interrupt_in_the_middle_of_a_receive_leaves_the_connection_usable(la
     assert ws.receive() == "Echo: still here"
 
 
+def test_an_interrupt_while_a_connection_opens_leaves_none_behind(monkeypatch):
+    app, over = FastAPI(), threading.Event()
+
+    @app.websocket("/ws")
+    async def until_it_leaves(ws: WebSocket):
+        await ws.accept()
+        while (await ws.receive())["type"] != "websocket.disconnect":
+            pass
+        over.set()
+
+    start = threading.Thread.start
+
+    def interrupted_start(thread):
+        start(thread)
+        if thread.name.startswith("labkit client"):
+            raise KeyboardInterrupt
+
+    lab = serve(app)
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        connect(lab)
+    assert over.wait(10), "the server has seen it go, although nobody holds it"
+
+
 def test_a_close_by_the_server_tells_code_reason_and_who(lab):
     ws = connect(lab)
     ws.send("bye")

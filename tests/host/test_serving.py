@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
+import os
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,8 @@ from labkit import connect, serve
 from labkit.errors import ConnectError, LabError, ServeError, UnknownName
 from labkit.host import server as server_module
 from labkit.host import stuck
+from labkit.host.server import Lab
+from labkit.host.sockets import listen
 
 
 def test_a_server_answers_as_soon_as_serve_returns(echo_app):
@@ -174,23 +177,62 @@ def test_no_answer_waits_for_the_acknowledgement_of_the_one_before(echo_app):
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_an_interrupt_while_a_server_starts_leaves_none_behind():
-    starting = threading.Event()
-
+def _waits_for_ever(starting: threading.Event) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app):
         starting.set()
         await asyncio.Event().wait()
         yield
 
+    return FastAPI(lifespan=lifespan)
+
+
+def _left_of(name: str) -> list[threading.Thread]:
+    """Return the threads of a server that are still there, once those that are ending have had the time to."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(f"labkit {name}")]
+    for thread in threads:
+        thread.join(10)
+    return [thread for thread in threads if thread.is_alive()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal interrupts no waiting thread on Windows")
+def test_an_interrupt_while_a_server_starts_leaves_none_behind():
+    starting = threading.Event()
+
     def interrupt():
         starting.wait(10)
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        serve(FastAPI(lifespan=lifespan), name="interrupted")
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("labkit interrupted")]
+        serve(_waits_for_ever(starting), name="interrupted")
+    assert not _left_of("interrupted")
+
+
+def test_an_interrupt_in_the_very_start_of_the_thread_leaves_none_behind(monkeypatch):
+    starting = threading.Event()
+    start = threading.Thread.start
+
+    def interrupted_start(thread):
+        start(thread)
+        if thread.name.startswith("labkit interrupted"):
+            assert starting.wait(10)  # start() returns late: the server is well on its way
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        serve(_waits_for_ever(starting), name="interrupted")
+    assert not _left_of("interrupted")
+
+
+def test_a_server_that_is_ended_before_its_thread_is_up_never_serves():
+    starting = threading.Event()
+    lab = Lab(_waits_for_ever(starting), name="ended early", sock=listen(0))
+    with lab.release():
+        lab._thread.start()
+        lab._thread.join(10)
+        assert not lab._thread.is_alive()
+        assert not starting.is_set()
 
 
 def test_leaving_the_with_block_stops_the_server_and_frees_its_port(echo_app):
