@@ -105,7 +105,11 @@ class Connection:
             target=self._read_until_closed, name=f"labkit client {self._shown_url}", daemon=True
         )
         _OPEN.add(self)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except BaseException:  # the interrupt button: nobody else holds this connection yet
+            self._finish(LOST)
+            raise
 
     # -- sending and receiving -------------------------------------------------------------------
 
