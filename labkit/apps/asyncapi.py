@@ -111,8 +111,8 @@ def asyncapi_document(title: str, channels: tuple[Channel, ...]) -> dict[str, An
 
 
 def _add(document: dict[str, Any], channel: Channel) -> None:
-    received = _messages(document, channel.receives, "client", channel.text)
-    sent = _messages(document, channel.sends, "server", channel.text_replies)
+    received = _messages(document, channel.receives, "client", channel.text, channel.name)
+    sent = _messages(document, channel.sends, "server", channel.text_replies, channel.name)
     place: dict[str, Any] = {
         "address": channel.address,
         "summary": channel.summary,
@@ -140,8 +140,8 @@ def _add(document: dict[str, Any], channel: Channel) -> None:
             }
 
 
-def _messages(document: dict[str, Any], union: Any, side: str, text: str) -> list[str]:
-    """Describe the messages of one direction among the components, and return their names."""
+def _messages(document: dict[str, Any], union: Any, side: str, text: str, channel: str) -> list[str]:
+    """Describe the messages of one direction of a channel among the components, and return their names."""
     described = document["components"]["messages"]
     names = []
     for model in models_of(union) if union is not None else ():
@@ -157,6 +157,8 @@ def _messages(document: dict[str, Any], union: Any, side: str, text: str) -> lis
             }
     if text:
         name = f"{side}.text"
+        if name in described:  # another channel's texts, which mean something else
+            name = f"{side}.{channel}.text"
         names.append(name)
         described[name] = {
             "name": "text",

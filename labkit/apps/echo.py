@@ -2,6 +2,8 @@
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
+from labkit.apps.asyncapi import add_asyncapi
+from labkit.apps.messages.echo import CHANNELS
 from labkit.apps.page_files import add_page
 
 
@@ -9,6 +11,7 @@ def create_app() -> FastAPI:
     """Return a fresh echo server: a page at `/` and the WebSocket at `/ws`."""
     app = FastAPI(title="echo")
     add_page(app, "echo")
+    add_asyncapi(app, *CHANNELS)
 
     @app.websocket("/ws")
     async def echo(ws: WebSocket) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
+from labkit.apps.asyncapi import add_asyncapi
+from labkit.apps.messages.lifecycle import CHANNELS
 from labkit.apps.page_files import add_page
 
 EVENTS_KEPT = 100_000
@@ -14,6 +16,7 @@ def create_app() -> FastAPI:
     """Return a fresh server: a page at `/`, the WebSocket at `/ws/{client_id}`, and `GET /events`."""
     app = FastAPI(title="lifecycle")
     add_page(app, "lifecycle")
+    add_asyncapi(app, *CHANNELS)
     events: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
 
     @app.get("/events")
