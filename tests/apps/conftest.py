@@ -6,6 +6,8 @@ import json
 import secrets
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from labkit import connect
 from labkit.apps.messages.drawing import DRAW_PROTOCOL
 from labkit.board.replica import Replica
 from labkit.host import Connection, Lab
+from labkit.hub import Hub
 
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -26,7 +29,7 @@ class RawClient:
 
     def __init__(self, lab: Lab, path: str, *, receive_buffer_bytes: int | None = None) -> None:
         self.sock = socket.socket()
-        self.sock.settimeout(5)
+        self.sock.settimeout(20)
         if receive_buffer_bytes is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.sock.connect(("127.0.0.1", lab.port))
@@ -63,6 +66,12 @@ def raw() -> Iterator[Callable[..., RawClient]]:
     yield open_raw
     for client in clients:
         client.sock.close()
+
+
+@pytest.fixture
+def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], None]:
+    """Return stop_the_clock(app_module): for the apps that it makes then, no time passes and no token comes back."""
+    return lambda module: monkeypatch.setattr(module, "Hub", partial(Hub, clock=lambda: 1_000.0))
 
 
 class ArtistClient:

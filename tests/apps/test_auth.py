@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -285,13 +286,13 @@ def test_raw_bytes_in_the_address_get_nothing_and_the_server_goes_on(lab):
 
 def test_when_the_token_expires_so_does_the_connection_within_a_second(lab):
     """Case 28."""
-    expires_at = time.time() + 0.6
+    expires_at = time.time() + 2.5
     ws = connect(lab, f"/ws/secure?token={good(exp=expires_at)}")
     ws.receive()
     other = connect(lab, f"/ws/secure?token={good()}")
     ws.send("in time")
     assert ws.receive() == ECHO.format("in time")
-    close = ws.wait_closed(timeout_s=3)
+    close = ws.wait_closed(timeout_s=15)
     assert expires_at <= time.time() <= expires_at + 10
     assert (close.code, close.reason, close.closed_by) == (1008, "token expired", "server")
     other.receive()
@@ -325,11 +326,11 @@ def test_after_the_computer_slept_an_expired_token_gets_no_answer(lab, monkeypat
 
 def test_a_client_that_leaves_before_its_token_expires_leaves_no_error(lab):
     for leave in ("close", "abort"):
-        ws = connect(lab, f"/ws/secure?token={good(exp=time.time() + 0.3)}")
+        ws = connect(lab, f"/ws/secure?token={good(exp=time.time() + 1.8)}")
         ws.receive()
         getattr(ws, leave)()
     stays = connect(lab, f"/ws/secure?token={good(exp=time.time() + 2)}")
-    stays.wait_closed()
+    stays.wait_closed(timeout_s=15)
     assert lab.logs.errors == []
 
 
@@ -676,22 +677,25 @@ def test_ten_thousand_texts_at_once_are_all_answered(lab):
     assert [ws.receive() for _ in range(10_000)] == [ECHO.format(n) for n in range(10_000)]
 
 
-def test_a_client_that_sends_and_never_reads_is_told_to_come_back_and_costs_nobody_anything(lab, raw):
-    stalled = raw(lab, f"/ws/secure?token={good()}", receive_buffer_bytes=4_096)
-    frame = b"\x81\xfe" + struct.pack("!H", 60_000) + b"\0\0\0\0" + b"x" * 60_000
-    stalled.sock.settimeout(2)
-    with suppress(OSError):
-        for _ in range(200):
-            stalled.send(frame)
-    ben = connect(lab, f"/ws/secure?token={good(user_id='ben')}")
-    ben.send("hello")
-    assert [ben.receive(), ben.receive()] == [WELCOME.format("ben"), ECHO.format("hello")]
-    stalled.sock.settimeout(5)
-    tail = b""
-    while struct.pack("!H", 4408) + b"too slow" not in tail:
-        chunk = stalled.sock.recv(65_536)
-        assert chunk, "cut without a close frame"
-        tail = tail[-50:] + chunk
+def test_a_client_that_sends_and_never_reads_is_told_to_come_back_and_costs_nobody_anything(raw, monkeypatch):
+    # A machine that is slow has all the time it needs, before the stalled one is cut without a word.
+    monkeypatch.setattr(auth, "LIMITS", replace(auth.LIMITS, write_timeout_s=60))
+    with serve(auth.create_app(secret_key=KEY)) as lab:
+        stalled = raw(lab, f"/ws/secure?token={good()}", receive_buffer_bytes=4_096)
+        frame = b"\x81\xfe" + struct.pack("!H", 60_000) + b"\0\0\0\0" + b"x" * 60_000
+        stalled.sock.settimeout(2)
+        with suppress(OSError):
+            for _ in range(200):
+                stalled.send(frame)
+        ben = connect(lab, f"/ws/secure?token={good(user_id='ben')}")
+        ben.send("hello")
+        assert [ben.receive(), ben.receive()] == [WELCOME.format("ben"), ECHO.format("hello")]
+        stalled.sock.settimeout(20)
+        tail = b""
+        while struct.pack("!H", 4408) + b"too slow" not in tail:
+            chunk = stalled.sock.recv(65_536)
+            assert chunk, "cut without a close frame"
+            tail = tail[-50:] + chunk
 
 
 def test_a_name_is_said_back_as_it_is(lab):

@@ -18,7 +18,7 @@ from labkit import serve
 from labkit.apps import chat, rooms
 from labkit.host import Lab
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 CLIENTS = 200
 ROOMS = 20
 
@@ -117,7 +117,7 @@ def test_two_hundred_clients_hear_why_come_back_and_miss_nothing(data_dir, lasti
 
 
 def test_who_comes_back_after_a_restart_was_never_away_and_who_does_not_has_left(data_dir, monkeypatch):
-    limits = chat.Limits(restart_grace_s=1.0)
+    limits = chat.Limits(restart_grace_s=3.0)
     with serve(chat.create_app(), name="chat") as lab:
         ada, ben = connect_now(lab, "/ws/ada?resume=1"), connect_now(lab, "/ws/ben?resume=1")
         epoch = ada.receive_json()["epoch"]
@@ -128,7 +128,7 @@ def test_who_comes_back_after_a_restart_was_never_away_and_who_does_not_has_left
         back = connect_now(lab, f"/ws/ada?since=2&epoch={epoch}")
         welcome = back.receive_json()
         assert (welcome["recovered"], welcome["users"]) == (True, ["ada", "ben"])
-        assert back.receive_json()["message"] == "ben left the chat 👋"
+        assert back.receive_json(timeout_s=20)["message"] == "ben left the chat 👋"
 
 
 def test_rooms_resume_over_a_restart_too(data_dir):

@@ -28,8 +28,9 @@ import psutil
 from labkit.course.locate import PACKAGE
 from labkit.gradebook.grade_run import grade
 from labkit.gradebook.reports import write_reports
+from labkit.grader import judge
 from labkit.grader.catalogue import find_exercise
-from labkit.grader.levels import parse_level
+from labkit.grader.levels import Sandbox, parse_level
 from labkit.grader.limits import Limits
 from labkit.grader.probe import strongest_sandbox
 
@@ -37,8 +38,8 @@ HERE = Path(__file__).parent
 RIGHT = HERE.parent / "submissions" / "echo" / "right" / "fastapi_try_except.py"
 
 SHORT = Limits(start_s=5, step_s=1.5, settle_s=1, check_s=4, run_s=15)
-USUAL = Limits(start_s=60, step_s=15)
-GONE_S = 8.0
+USUAL = Limits(start_s=60, step_s=15, check_s=60, run_s=300)
+GONE_S = 30.0
 FLAG = "STOLEN-7c1f"
 
 IN_FOLDERS = {
@@ -103,8 +104,8 @@ def run_all(root: Path, *, workers: int = 4) -> Outcome:
     run = [path for path in attacks() if parse_level(header(path, "resisted from")) <= sandbox.level]
     for path in run:
         place.hand_in(path.stem, place.known(path.read_text(encoding="utf-8")))
-    place.hand_in("00_wrong", "")
     hostile_folders(place)
+    base = score_of_wrong_alone(sandbox)
     started = time.monotonic()
     with place.watched():
         results = grade(place.classroom, place.out, sandbox=sandbox, workers=workers, limits=SHORT)
@@ -113,7 +114,6 @@ def run_all(root: Path, *, workers: int = 4) -> Outcome:
         innocent = judge_innocent(root, sandbox, workers)
         seconds = time.monotonic() - started
     records = {result.student: result.record for result in results.results}
-    base = records["00_wrong"].score
     rows = []
     for path in attacks():
         record = records.get(path.stem)
@@ -134,6 +134,14 @@ def run_all(root: Path, *, workers: int = 4) -> Outcome:
             Row(name, what, "process", outcome, max((record.score for record in mine), default=0), base)
         )
     return Outcome(sorted(rows, key=lambda row: row.name), innocent, place.damage, sandbox.words, seconds)
+
+
+def score_of_wrong_alone(sandbox: Sandbox) -> int:
+    """Return the points of the wrong solution without an attack, neither in it nor beside it.
+
+    Attacks that run beside it could cost it points, and then one that gains nothing would seem to gain them.
+    """
+    return judge("echo", HERE / "base.py", sandbox=sandbox, limits=USUAL).score
 
 
 def judge_innocent(root: Path, sandbox: object, workers: int) -> dict[str, int]:

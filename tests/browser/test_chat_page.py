@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from labkit import connect
 from labkit.apps import chat
 from labkit.host import Lab
+from labkit.hub import Limits
 
 OpenPage = Callable[..., Page]
 Cut = Callable[..., AbstractContextManager[None]]
@@ -113,9 +114,10 @@ def test_hostile_names_and_texts_are_shown_as_text(lab: Lab, open_page: OpenPage
     mallory.send(HOSTILE)
     mallory.send_json({"type": "private", "to": "Ada", "message": HOSTILE})
     mallory.send_json({"type": "typing"})
+    typing = ada.locator("#typing")  # first, for it ends by itself
+    expect(typing).to_contain_text("<img src=x onerror=alert(1)> is typing…")
     expect(ada.locator(".message")).to_have_count(2)
     expect(projector.locator(".message .said")).to_have_text(HOSTILE)
-    expect(ada.locator("#typing")).to_contain_text("<img src=x onerror=alert(1)> is typing…")
     for page in (ada, projector):
         expect(page.locator("#people")).to_contain_text("<img src=x onerror=alert(1)>")
         assert page.locator("#room img:not(.qr), #room script").count() == 0
@@ -123,9 +125,11 @@ def test_hostile_names_and_texts_are_shown_as_text(lab: Lab, open_page: OpenPage
 
 
 def test_one_whose_line_fails_comes_back_and_catches_up(
-    lab: Lab, open_page: OpenPage, watch: Any, cut: Cut
+    start: Start, open_page: OpenPage, watch: Any, cut: Cut
 ) -> None:
     watch.allow(LINE_IS_DOWN)
+    # However long it takes here, she has not left for good meanwhile.
+    lab = start(chat.create_app(Limits(presence_grace_s=60)))
     ada = enter(open_page, lab, "Ada")
     with cut(lab, ada):
         ben = connect(lab, "/ws/Ben")
@@ -173,6 +177,7 @@ def test_the_projector_shows_the_address_and_who_is_here_and_takes_no_part(
     expect(ada.locator(".message .said")).to_have_text(["secret", "aloud"])
     assert "secret" not in page.content()
     assert app.state.host_token not in page.content()
+    expect(page.locator(".qr")).to_have_js_property("complete", True)
     assert page.evaluate("document.querySelector('.qr').naturalWidth") > 0
     lowest = page.evaluate(
         "Math.max(...[...document.querySelectorAll('main *')].map(e => e.getBoundingClientRect().bottom))"

@@ -374,11 +374,13 @@ def test_the_pictures_of_a_wire_are_seen_in_a_notebook_that_is_not_trusted(lab_p
     expect(shown_outputs).to_have_count(6, timeout=SEEN_TIMEOUT_MS)
     picture = lab_page.get_by_role("img", name="Timeline of connection 1: /ws/ada").first
     expect(picture).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(picture).to_have_js_property("complete", True, timeout=SEEN_TIMEOUT_MS)
     assert picture.evaluate("image => image.complete && image.naturalHeight > 400")
     expect(picture).to_have_attribute(
         "alt", re.compile(r"Closed first by the client, with 4000 \(private code\)")
     )
     second = lab_page.get_by_role("img", name="No close frame: this is your 1006").first
+    expect(second).to_have_js_property("complete", True, timeout=SEEN_TIMEOUT_MS)
     assert second.evaluate("image => image.complete && image.naturalHeight > 300")
     shot_of(lab_page, shown_outputs.nth(0), "wire-untrusted")
     words = shown_outputs.nth(0).locator("details").first

@@ -41,7 +41,7 @@ def name_of(page: Page) -> str:
 def test_the_chat_goes_on_while_work_is_awaited_and_the_work_is_answered(
     start: Start, open_page: OpenPage
 ) -> None:
-    lab = start(pitfalls.create_app(work_s=3))
+    lab = start(pitfalls.create_app(work_s=6))
     ada, ben = (ready(open_page(f"{lab.url}/?name={name}")) for name in ("ada", "ben"))
     ada.get_by_role("button", name="Work", exact=True).click()
     job = ada.locator(".job")
@@ -51,7 +51,7 @@ def test_the_chat_goes_on_while_work_is_awaited_and_the_work_is_answered(
         for page in (ada, ben):
             expect(page.locator(".message .said").last).to_have_text(f"message {number}")
     expect(job).to_contain_text("waiting…")  # all that was said while the work went on
-    expect(job).to_have_text(re.compile(r"Responseafter 3\.\d s"))
+    expect(job).to_have_text(re.compile(r"Responseafter 6\.\d s"))
     expect(job).to_have_attribute("data-tone", "good")
     expect(job.locator("progress")).to_have_count(0)
 
@@ -88,13 +88,13 @@ def test_the_meter_would_show_a_handler_that_blocks(
     unblocking = pitfalls.asyncio.sleep
 
     async def blocking_sleep(seconds: float) -> None:
-        if seconds == 1.25:
+        if seconds == 2.5:
             threading.Event().wait(seconds)  # blocks as time.sleep() does
         else:
             await unblocking(seconds)
 
     monkeypatch.setattr(pitfalls.asyncio, "sleep", blocking_sleep)
-    lab = start(pitfalls.create_app(work_s=1.25))
+    lab = start(pitfalls.create_app(work_s=2.5))
     page = ready(open_page(lab.url + "/"))
     page.get_by_role("button", name="Work", exact=True).click()
     expect(page.locator(".job")).to_contain_text("Response")

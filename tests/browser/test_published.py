@@ -47,6 +47,7 @@ def test_a_published_lesson_is_reached_reads_well_and_loads_nothing(
     expect(page.get_by_text("All 12 checks passed")).to_be_visible()
     expect(page.get_by_role("img", name="Delays of each way.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
     assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")

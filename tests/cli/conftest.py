@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-DEADLINE_S = 90
+DEADLINE_S = 200
+AS_LABKIT = "import sys\nfrom labkit.cli import main\nsys.argv[0] = 'labkit'\nsys.exit(main())\n"
 
 
 class Command:
@@ -68,9 +69,9 @@ class Command:
         return [own, *own.children(recursive=True)]
 
     def end(self, number: int) -> int:
-        """Send a signal and return the exit code; that takes at most 10 s."""
+        """Send a signal and return the exit code; that takes at most 30 s."""
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def destroy(self) -> None:
         with contextlib.suppress(psutil.Error):
@@ -139,11 +140,17 @@ def start(environment: dict[str, str], here: Path) -> Iterator[Callable[..., Com
 
 @pytest.fixture
 def run(environment: dict[str, str], here: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command to its end."""
+    """Return run(*arguments, cwd=here, first="", **variables), which runs a command to its end.
 
-    def run(*arguments: object, cwd: Path = here, **extra: str) -> subprocess.CompletedProcess[str]:
+    First, its process runs what is given as `first`: a setting that is no option of the command.
+    """
+
+    def run(
+        *arguments: object, cwd: Path = here, first: str = "", **extra: str
+    ) -> subprocess.CompletedProcess[str]:
+        how = ["-c", f"{first}\n{AS_LABKIT}"] if first else ["-m", "labkit"]
         return subprocess.run(
-            [sys.executable, "-m", "labkit", *map(str, arguments)],
+            [sys.executable, *how, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding=extra.get("PYTHONIOENCODING", "utf-8"),

@@ -144,7 +144,7 @@ def test_watch_checks_again_on_each_change_until_ctrl_c(start: Callable, mine: P
     family = watching.family()
     assert watching.end(signal.SIGINT) == 0
     assert watching.errors().startswith("solution.py has a syntax error in line 1")
-    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -155,7 +155,7 @@ def test_an_edit_during_a_check_ends_it_and_starts_again(start: Callable, mine: 
     before = wait_for(lambda: family_with_child(watching))
     shutil.copy(RIGHT, solution)
     watching.line(containing="20 of 20 points")
-    assert psutil.wait_procs(before, timeout=5)[1] == []
+    assert psutil.wait_procs(before, timeout=20)[1] == []
     assert watching.end(signal.SIGINT) == 0
 
 

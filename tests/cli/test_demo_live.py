@@ -75,7 +75,8 @@ def test_a_port_of_another_labkit_server_is_told_with_its_name_and_process(
 ) -> None:
     first = start("demo", "echo", "--no-browser")
     port = port_of(first.line())
-    second = run("demo", "lifecycle", "--no-browser", "--port", port)
+    patient = "from labkit.host import sockets; sockets.WHO_HAS_IT_TIMEOUT_S = 60"
+    second = run("demo", "lifecycle", "--no-browser", "--port", port, first=patient)
     assert second.returncode == 2
     assert second.stdout == ""
     assert second.stderr == (

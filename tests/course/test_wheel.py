@@ -30,7 +30,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project, site = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("site")
     for name in NEEDED:
         source = PROJECT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name)
+        if source.is_dir():  # without what other tests that run beside this one write into it
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, project / name)
     for name in LEFT_BEHIND:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("left behind")

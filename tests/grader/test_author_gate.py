@@ -75,7 +75,7 @@ def test_a_starter_that_counts_as_tried_is_told():
 
 
 def test_a_gap_in_a_bank_is_told(tmp_path):
-    shutil.copytree(BANK / "echo", tmp_path / "echo")
+    shutil.copytree(BANK / "echo", tmp_path / "echo", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "echo" / "wrong" / "strips.py").unlink()
     for path in (tmp_path / "echo" / "wrong").glob("*.py"):
         path.write_text(
@@ -144,7 +144,9 @@ def test_a_pytest_that_does_not_end_is_told(monkeypatch):
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     shutil.copytree(
-        course_root() / "exercises", tmp_path / "exercises", ignore=shutil.ignore_patterns("solution*")
+        course_root() / "exercises",
+        tmp_path / "exercises",
+        ignore=shutil.ignore_patterns("solution*", "__pycache__"),
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -18,7 +18,9 @@ from labkit.grader.check_list import read_checks
 def workspace(tmp_path, monkeypatch):
     """A workspace around the current folder."""
     shutil.copytree(
-        course_root() / "exercises", tmp_path / "exercises", ignore=shutil.ignore_patterns("solution*")
+        course_root() / "exercises",
+        tmp_path / "exercises",
+        ignore=shutil.ignore_patterns("solution*", "__pycache__"),
     )
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")

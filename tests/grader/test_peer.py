@@ -219,7 +219,7 @@ def test_what_does_not_concern_a_check_is_passed_over(server):
 
 
 def test_what_does_not_concern_a_check_cannot_stretch_it(child):
-    server = Server(child, Limits(step_s=0.5, check_s=1.5), "seed")
+    server = Server(child, Limits(step_s=1.5, check_s=4.0), "seed")
     ws = server.connect("/ws")
     ws.send("deaf")
     started = time.monotonic()
@@ -383,7 +383,7 @@ def test_each_way_of_not_answering_a_get_is_told_apart(server, path, kind, obser
 
 
 def test_a_check_has_an_end_whatever_its_steps_may_take(child):
-    server = Server(child, Limits(step_s=1.0, check_s=1.5), "seed")
+    server = Server(child, Limits(step_s=2.0, check_s=2.5), "seed")
     started = time.monotonic()
     ws = server.connect("/ws")
     ws.send("nothing")

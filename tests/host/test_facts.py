@@ -71,11 +71,11 @@ def test_f3_a_handler_that_never_reads_is_closed_with_1011_after_one_message():
         async for _ in ws.iter_text():
             pass
 
-    lab = serve(app, ping_interval_s=0.1, ping_timeout_s=1.0)
+    lab = serve(app, ping_interval_s=0.1, ping_timeout_s=2.0)
     victim, neighbour, silent = connect(lab, "/deaf"), connect(lab, "/reading"), connect(lab, "/deaf")
     victim.send("one message")
     neighbour.send("one message")
-    close = victim.wait_closed()
+    close = victim.wait_closed(timeout_s=20)
     assert (close.code, close.reason) == (1011, "keepalive ping timeout")
     assert neighbour.closed is None
     assert silent.closed is None, "a client that sends nothing is not affected"
@@ -98,13 +98,13 @@ def test_f4_an_async_httpx_ws_client_with_unread_messages_stops_answering_pings(
         dropped.append(who)
         gone.set()
 
-    lab = serve(app, ping_interval_s=0.1, ping_timeout_s=1.0)
+    lab = serve(app, ping_interval_s=0.1, ping_timeout_s=2.0)
     ours = connect(lab, "/ws/ours")
 
     async def leave_unread() -> None:
         with contextlib.suppress(httpx_ws.HTTPXWSException):
             async with httpx_ws.aconnect_ws(f"{lab.url}/ws/httpx-ws"):
-                assert await asyncio.to_thread(gone.wait, 10), "the server has dropped a client"
+                assert await asyncio.to_thread(gone.wait, 30), "the server has dropped a client"
 
     with contextlib.suppress(BaseExceptionGroup):
         asyncio.run(leave_unread())

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import h11
@@ -27,8 +28,10 @@ from labkit.host.protocol import PunctualHTTP, PunctualTransport, PunctualWebSoc
 from labkit.host.server import Lab
 from labkit.host.sockets import listen
 
-QUICK = Timings(request_s=0.2, write_s=0.2, close_s=0.2, linger_s=0.5)
+QUICK = Timings(request_s=0.5, write_s=0.2, close_s=0.2, linger_s=0.5)
 PATIENCE_S = 20.0
+PATIENT = replace(QUICK, linger_s=PATIENCE_S)
+"""For clients that do stop sending: however long this takes them, they are not cut meanwhile."""
 BIG_BYTES = 20_000_000
 HANDSHAKE = (
     b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -287,7 +290,7 @@ def test_uvicorn_still_has_what_the_protocols_use(serve_watched):
 
 
 def test_a_peer_that_stopped_reading_is_freed_by_the_ping_timeout(serve_watched):
-    served = serve_watched(ping_s=0.1, timings=Timings())  # by that alone, not by another deadline
+    served = serve_watched(ping_s=0.6, timings=Timings())  # by that alone, not by another deadline
     with served.websocket(b"/flood", receive_buffer_bytes=4096):
         neighbour = connect(served.lab, "/echo")
         protocol = served.wait_lost()
@@ -324,7 +327,7 @@ def test_a_peer_that_sends_a_close_frame_but_reads_nothing_is_freed(serve_watche
 
 
 def test_pings_of_a_peer_that_does_not_read_are_not_answered_into_memory(serve_watched):
-    served = serve_watched(ping_s=0.7)
+    served = serve_watched(ping_s=2.5)  # in that time it has taken in all of them
     pings = frame(PING, b"p" * 125) * 1000
     with served.websocket(b"/flood", receive_buffer_bytes=4096) as sock:
         (protocol,) = served.lab._server.server_state.connections
@@ -356,7 +359,7 @@ def test_a_client_that_reads_slowly_gets_its_whole_page(serve_watched, monkeypat
         waiting.release()
 
     monkeypatch.setattr(protocol_module._FlushDeadline, "set", set_and_tell)
-    served = serve_watched(timings=Timings(write_s=0.6, close_s=0.6))
+    served = serve_watched(timings=Timings(write_s=1.0, close_s=1.0))
     request = b"GET /big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with served.dial(request, receive_buffer_bytes=65_536) as sock:
         got = 0
@@ -461,9 +464,9 @@ def test_a_body_that_the_app_does_not_read_yet_is_not_the_clients_fault(serve_wa
 
 
 def test_a_websocket_outlives_the_deadline_of_its_handshake(serve_watched):
-    served = serve_watched(timings=Timings(request_s=0.05))
+    served = serve_watched(timings=Timings(request_s=0.8))
     ws = connect(served.lab, "/echo")
-    until = time.monotonic() + 0.2
+    until = time.monotonic() + 1.2
     while time.monotonic() < until:
         ws.ping()
     ws.send("hello")
@@ -504,7 +507,7 @@ def test_a_websocket_outlives_the_deadline_of_its_handshake(serve_watched):
     ids=lambda value: str(value)[:40] if isinstance(value, str | int) else "",
 )
 def test_a_violation_is_closed_with_its_code_and_nobody_else_notices(serve_watched, sent, code, reason):
-    served = serve_watched()
+    served = serve_watched(timings=PATIENT)
     neighbour = connect(served.lab, "/echo")
     with served.websocket() as sock:
         sock.sendall(sent)
@@ -520,7 +523,7 @@ def test_a_violation_is_closed_with_its_code_and_nobody_else_notices(serve_watch
 
 def test_who_sends_on_and_on_still_reads_why_it_was_closed(serve_watched):
     """Without the half-close the kernel answers the rest with a reset, and a browser reports 1006."""
-    served = serve_watched()
+    served = serve_watched(timings=PATIENT)
     with served.websocket() as sock:
         sock.sendall(frame(BINARY, b"x" * 8_000_000))
         assert closed_with(read_all(sock))[0] == 1009

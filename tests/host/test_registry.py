@@ -86,14 +86,10 @@ def test_the_port_stays_after_a_stop(run_cell, echo_app):
     assert second.port == first.port
 
 
-def test_another_port_can_be_asked_for_in_the_next_run(run_cell, echo_app):
-    import socket
-
+def test_another_port_can_be_asked_for_in_the_next_run(run_cell, echo_app, lasting_port):
     first = run_cell("cell-1", lambda: serve(echo_app))
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        free = sock.getsockname()[1]
-    second = run_cell("cell-1", lambda: serve(echo_app, port=free))
-    assert (second.port, first.running) == (free, False)
+    second = run_cell("cell-1", lambda: serve(echo_app, port=lasting_port))
+    assert (second.port, first.running) == (lasting_port, False)
 
 
 def test_outside_a_kernel_servers_do_not_replace_each_other(echo_app):

@@ -17,7 +17,7 @@ from fastapi import FastAPI, WebSocket
 from labkit import connect, serve
 from labkit.errors import ConnectError, LabError, ServeError, UnknownName
 from labkit.host import server as server_module
-from labkit.host import stuck
+from labkit.host import sockets, stuck
 from labkit.host.server import Lab
 from labkit.host.sockets import listen
 
@@ -93,6 +93,7 @@ def test_a_taken_port_is_an_error_in_the_cell_within_the_deadline(echo_app, busy
 
 
 def test_a_port_of_another_labkit_server_is_told_with_its_name(echo_app, monkeypatch):
+    monkeypatch.setattr(sockets, "WHO_HAS_IT_TIMEOUT_S", 20)  # its answer comes in the end, on any machine
     monkeypatch.setenv("JPY_SESSION_NAME", "/somewhere/03_chat.ipynb")
     lab = serve(echo_app)
     with pytest.raises(ServeError, match=r"labkit's server 'small echo' of 03_chat\.ipynb in process \d+"):
@@ -260,7 +261,8 @@ def test_stopping_closes_open_connections_with_1012(echo_app):
     assert (close.code, close.closed_by) == (1012, "server")
 
 
-def test_stopping_returns_although_a_handler_never_ends():
+def test_stopping_returns_although_a_handler_never_ends(monkeypatch):
+    monkeypatch.setattr(server_module, "STOP_TIMEOUT_S", 20)  # far more than a slow machine takes for it
     app = FastAPI()
 
     @app.websocket("/ws")

@@ -46,7 +46,7 @@ from labkit.hub.limits import OUTBOX_MAX_BYTES
 
 DEADLINE_S = 10.0
 PING_S = 0.2
-BLOCKED_S = 1.0
+BLOCKED_S = 3.0
 ROOM = "room"
 
 

@@ -206,7 +206,7 @@ def test_a_handler_that_fails_says_1011_and_a_kick_4504(serve):
 
 
 def test_a_client_that_never_reads_delays_nobody_and_is_let_go(serve):
-    server = serve(limits=Limits(outbox_max_bytes=200_000, write_timeout_s=0.5, presence_grace_s=0.0))
+    server = serve(limits=Limits(outbox_max_bytes=200_000, write_timeout_s=1.5, presence_grace_s=0.0))
     stalled = socket.socket()
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     stalled.connect(("127.0.0.1", server.port))
