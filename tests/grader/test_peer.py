@@ -17,7 +17,7 @@ from labkit.grader.server import Server
 pytestmark = pytest.mark.slow
 
 SOURCE = """
-import asyncio, json, os
+import asyncio, json, os, time
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -67,6 +67,8 @@ async def app(scope, receive, send):
             except asyncio.TimeoutError:
                 print("stuck after", number, flush=True)
             return
+        if text == "block":
+            time.sleep(0.8)
         if text == "deep":
             text = "[" * 1_000_000
         if text != "nothing":
@@ -252,6 +254,14 @@ def test_one_who_never_stops_talking_does_not_stretch_what_may_come_or_not(serve
     started = time.monotonic()
     assert not ws.hears({"n": 1}, [], patience_s=0.3)
     assert time.monotonic() - started < 50
+
+
+def test_a_server_that_is_held_up_gets_its_time_when_it_goes_on(server):
+    holds_up, ws = server.connect("/ws"), server.connect("/ws")
+    holds_up.send("block")
+    holds_up.send("this waits")
+    ws.send_json({"n": 1})
+    assert ws.hears({"n": 1}, [], patience_s=0.2)
 
 
 def test_what_has_come_is_looked_for_without_taking_it(server):
