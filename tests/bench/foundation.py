@@ -18,6 +18,7 @@ from labkit import connect, serve
 
 RUNS = 11
 CLIENTS = 20
+CLASS = 200
 
 RIGHT = Path(__file__).parent.parent / "submissions" / "echo" / "right"
 
@@ -79,6 +80,21 @@ def starts() -> None:
     print(f"re-run with {CLIENTS} clients       {median_ms(again)}   wanted: at most 150")
 
 
+def goodbye() -> None:
+    """Seconds of stop() with a class in the chat, each of whom hears why."""
+    stops = []
+    for _ in range(RUNS):
+        lab = serve("chat")
+        people = [connect(lab, f"/ws/learner{number}") for number in range(CLASS)]
+        started = time.perf_counter()
+        lab.stop()
+        stops.append(time.perf_counter() - started)
+        goodbyes = {(close.code, close.reason) for close in (ws.wait_closed() for ws in people)}
+        if len(goodbyes) != 1 or not (bye := goodbyes.pop())[1] or bye[0] != 1012:
+            raise SystemExit("somebody was not told why")
+    print(f"stop() with {CLASS} in the chat  {median_ms(stops)}   wanted: less than 2000")
+
+
 def check() -> None:
     """Seconds of `labkit check echo` on a right solution, from the shell, beside what FastAPI alone costs."""
     solution = str(sorted(RIGHT.glob("*.py"))[0])
@@ -96,4 +112,5 @@ def check() -> None:
 if __name__ == "__main__":
     imports()
     starts()
+    goodbye()
     check()
