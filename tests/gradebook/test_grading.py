@@ -96,10 +96,12 @@ def wait_until(condition):
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_killed_at_three_moments_it_goes_on_and_ends_with_the_same_results(tmp_path):
     folder = make_class(tmp_path / "class")
+    (folder / "zoe").mkdir()  # so long in coming up that the last kill too is in time
+    (folder / "zoe" / "echo.py").write_text("import time\n\ntime.sleep(3600)\n", encoding="utf-8")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     code, told, complaints = grade_to_its_end(folder, whole)
     assert code == 0, complaints
-    assert "9 results, 3 with full marks, 5 that could not be judged" in told
+    assert "10 results, 3 with full marks, 6 that could not be judged" in told
     assert "ian, echo: echo.ipynb is no complete notebook" in complaints
 
     kept_before = 0
@@ -109,12 +111,15 @@ def test_killed_at_three_moments_it_goes_on_and_ends_with_the_same_results(tmp_p
         (5, False),
     ):  # right after a result, and in the middle of one
         process = start_grading(folder, broken)
-        wait_until(lambda least=least: kept_in(broken) >= least)
-        if judging:
-            wait_until(lambda process=process: is_judging(process))
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        process.communicate()
+        try:
+            wait_until(lambda least=least: kept_in(broken) >= least)
+            if judging:
+                wait_until(lambda process=process: is_judging(process))
+            assert process.poll() is None, "it ended before it could be killed"
+            family = psutil.Process(process.pid).children(recursive=True)
+        finally:
+            process.kill()
+            process.communicate()
         assert psutil.wait_procs(family, timeout=15)[1] == [], "it left processes behind"
         assert kept_in(broken) >= kept_before, "what was judged has been lost"
         kept_before = kept_in(broken)
@@ -124,7 +129,7 @@ def test_killed_at_three_moments_it_goes_on_and_ends_with_the_same_results(tmp_p
 
     again = grade_to_its_end(folder, broken)
     assert again[0] == 0
-    assert "judged 7 of 7, 7 of them before" in again[2]
+    assert "judged 8 of 8, 8 of them before" in again[2]
 
 
 @pytest.mark.slow
