@@ -243,7 +243,7 @@ def family_with_child(watching: Any) -> list[psutil.Process]:
     return []
 
 
-def wait_for(what: Callable[[], list[psutil.Process]], timeout_s: float = 20.0) -> list[psutil.Process]:
+def wait_for(what: Callable[[], list[psutil.Process]], timeout_s: float = 60.0) -> list[psutil.Process]:
     """Return what there is, as soon as there is any."""
     deadline = time.monotonic() + timeout_s
     while not (found := what()):
