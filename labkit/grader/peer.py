@@ -23,7 +23,7 @@ SMALL_BUFFER_BYTES = 4096
 """For a client that will stop reading: so little is taken in for it that the server feels it soon."""
 
 _STALLED_S = 0.2
-_HELD_UP_S = 3.0
+_HELD_UP_S = 3.0  # how long a busy machine may keep a server from answering a ping
 _GOODBYE_S = 1.0
 _SHOWN_BODY_CHARACTERS = 200
 _SHOWN_PASSED_OVER = 3

@@ -155,7 +155,7 @@ class Lab:
         try:
             self._thread.start()  # waits too: the thread may be up and serving before this returns
             in_time = self._ready_or_dead.wait(READY_TIMEOUT_S)
-        except BaseException:  # the interrupt button: nobody else knows of this server yet
+        except BaseException:  # the interrupt button: no cell will ever hold this server
             self.stop()
             raise
         if self.running:

@@ -131,7 +131,7 @@ def test_the_time_runs_out_before_your_eyes_and_the_server_closes(
     short_lived: Lab, open_page: OpenPage
 ) -> None:
     page = entered(open_page(short_lived.url + "/"))
-    expect(page.locator("#countdown")).to_have_text(re.compile(r"^[4-7] s$"))
+    expect(page.locator("#countdown")).to_have_text(re.compile(r"^[67] s$"))
     expect(page.locator("#time-left")).to_have_attribute("data-tone", "good")
     expect(page.locator("#time-left")).to_have_attribute("data-tone", "wait")
     expect(page.locator("#chip")).to_contain_text(
@@ -193,7 +193,7 @@ def test_it_renews_by_itself_when_told_to(short_lived: Lab, open_page: OpenPage)
         count += 1
         say(page, f"message {count}")
         expect(page.get_by_text(f"Secure echo: message {count} 🛡️")).to_be_visible()
-    assert 1 <= page.get_by_text("Renewed:").count() <= 2 + (time.monotonic() - started) / 3
+    assert 1 <= page.get_by_text("Renewed:").count() <= 2 + (time.monotonic() - started) / 6
     expect(page.locator("#chip")).to_contain_text("Connected")
     assert "1008" not in (page.locator("#said").text_content() or "")
 

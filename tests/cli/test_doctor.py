@@ -16,6 +16,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupyterlab.commands
 import pytest
@@ -245,6 +246,15 @@ def test_an_echo_that_answers_something_else_fails(monkeypatch: pytest.MonkeyPat
     assert network.echo() == Finding(
         "echo", State.FAIL, "the server answered 'what?'", "install labkit again."
     )
+
+
+@pytest.mark.parametrize(("took_s", "state"), [(0.0999, State.OK), (0.1001, State.WARN)])
+def test_an_echo_of_more_than_a_tenth_of_a_second_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, took_s: float, state: State
+) -> None:
+    moments = iter((0.0, 0.0, 0.0, took_s))  # the start, ready, sent, answered
+    monkeypatch.setattr(network, "time", SimpleNamespace(perf_counter=lambda: next(moments)))
+    assert network.echo().state is state
 
 
 def test_an_echo_that_does_not_start_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
